@@ -1,0 +1,1 @@
+"""What is true without input or output: rules, words, arithmetic. Standard library only."""

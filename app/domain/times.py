@@ -1,0 +1,35 @@
+"""Instants: aware UTC datetimes inside, `YYYY-MM-DDThh:mm:ss.ffffffZ` in the trail, RFC 3339 on the wire."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+def stamp(at: datetime) -> str:
+    """The trail's form of an instant, six decimals. Raises `ValueError` for a naive one."""
+    if at.tzinfo is None:
+        raise ValueError("an instant needs a zone")
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_stamp(text: str) -> datetime:
+    """The instant of a trail stamp. Raises `ValueError` for any other form."""
+    if not _STAMP.fullmatch(text):
+        raise ValueError(f"not a timestamp of the trail: {text!r}")
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+def parse_wire(text: str) -> datetime:
+    """The instant of an RFC 3339 string that names a zone, cut to microseconds. Raises `ValueError`."""
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", text):
+        raise ValueError("not an RFC 3339 time with a zone")
+    value = re.sub(r"(\.\d{6})\d+", r"\1", text.upper())
+    return datetime.fromisoformat(value).astimezone(UTC)
+
+
+def wire(at: datetime) -> str:
+    """The wire's form: RFC 3339 in UTC with `Z`, decimals only where there are any."""
+    return stamp(at).replace(".000000Z", "Z")
