@@ -1,0 +1,89 @@
+"""The last signed head of every log, kept outside the database, so that a restored old backup is noticed before it signs.
+
+One small file a log under a directory; changed by compare-and-swap only, durable before `swap` returns. Two processes on one
+machine are kept apart by a lock file; past one machine the directory has to be one that all replicas share.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """A head that a signature was given for: the log's origin, its size and its root (32 bytes)."""
+
+    origin: str
+    size: int
+    root: bytes
+
+
+class HeadStoreError(Exception):
+    """The store cannot be read, or holds something that it did not write."""
+
+
+class FileHeads:
+    """Heads as files `<quoted origin>.json` of a directory, which is made when it is missing."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._directory = directory
+
+    def read(self, origin: str) -> SignedHead | None:
+        """The last signed head of `origin`; None if nothing was ever signed. Raises `HeadStoreError`."""
+        try:
+            content = self._path(origin).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise HeadStoreError(f"the checkpoint store cannot be read: {error.strerror}") from error
+        return _parse(origin, content)
+
+    def swap(self, expected: SignedHead | None, new: SignedHead) -> bool:
+        """Put `new` in the place of `expected`; False, and nothing changed, if something else stands there by now."""
+        with self._locked():
+            if self.read(new.origin) != expected:
+                return False
+            self._write(new)
+        return True
+
+    def _path(self, origin: str) -> Path:
+        return self._directory / f"{quote(origin, safe='')}.json"
+
+    def _write(self, head: SignedHead) -> None:
+        path = self._path(head.origin)
+        scratch = path.with_suffix(".new")
+        with scratch.open("wb") as file:
+            file.write(json.dumps({"origin": head.origin, "root": head.root.hex(), "size": head.size}).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+        handle = os.open(self._directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self._directory / "lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _parse(origin: str, content: bytes) -> SignedHead:
+    try:
+        value = json.loads(content)
+        head = SignedHead(value["origin"], value["size"], bytes.fromhex(value["root"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise HeadStoreError(f"the checkpoint store's file of {origin} is damaged") from error
+    if head.origin != origin or not isinstance(head.size, int) or len(head.root) != 32:
+        raise HeadStoreError(f"the checkpoint store's file of {origin} is damaged")
+    return head
