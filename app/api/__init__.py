@@ -1,0 +1,1 @@
+"""The wire: routes, schemas and problems. HTTP in, actions called, JSON out."""

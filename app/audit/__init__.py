@@ -1,0 +1,1 @@
+"""Bundles, replay of the rules, offline verification: what a stranger needs to check a trail without us."""

@@ -1,0 +1,1 @@
+"""From events to mails: rendering (pure), MIME, SMTP, calendar parts."""

@@ -1,0 +1,1 @@
+"""Tables, the one place that begins and commits, and queries per aggregate."""

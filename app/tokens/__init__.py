@@ -1,0 +1,1 @@
+"""Keys and their rotation, approval tokens, client authentication."""

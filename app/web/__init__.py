@@ -1,0 +1,1 @@
+"""The pages: routes, guards and templates. HTTP in, actions called, HTML out."""
