@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from app.trail.hashing import HASH_SIZE, node_hash
 
 HEIGHT = 8
-WIDTH = 2**HEIGHT
+WIDTH = 1 << HEIGHT
 ROW_SIZE = WIDTH * HASH_SIZE
 
 
