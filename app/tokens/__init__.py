@@ -1,1 +1,1 @@
-"""Keys and their rotation, approval tokens, client authentication."""
+"""Keys and what is signed or sealed with them: approval tokens, machine sign-in, secrets. No database."""

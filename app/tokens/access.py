@@ -1,0 +1,85 @@
+"""Access tokens for the API: RFC 9068, good for ten minutes, for our own audience only.
+
+They cannot be taken for approval tokens, nor those for them: the audience differs, and either carries claims that the
+other must not have (`scope`; `nbf` and `authorization_details`).
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.tokens.clients import SCOPES, Caller, Client
+from app.tokens.jwt import TokenRefused, check_claims, check_times, is_seconds, is_text, open_token, sign
+from app.tokens.keys import KeyRing
+
+LIFE_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A verified access token; only `read_access_token` makes one. What its bearer may do, `caller` decides."""
+
+    client_id: str
+    cli: str
+    scopes: frozenset[str]
+    exp: int
+    jti: str
+
+    def caller(self, client: Client | None) -> Caller:
+        """Who calls, by the client as it is now. Raises `TokenRefused` when it is gone, disabled, or made anew since.
+
+        A scope taken from the client is gone at once; one given counts from the next token on.
+        """
+        if client is None or client.disabled or (client.id, client.client_id) != (self.cli, self.client_id):
+            raise TokenRefused("its client is gone or disabled")
+        scopes = self.scopes & client.scopes
+        return Caller(client.client_id, client.id, scopes, client.institutions, client.audiences)
+
+
+def api_audience(issuer: str) -> str:
+    """The audience of the API, which is never a gateway's."""
+    return issuer + "/v1"
+
+
+def mint_access_token(ring: KeyRing, issuer: str, client: Client, scopes: frozenset[str], now: datetime) -> str:
+    """An access token of `LIFE_S` seconds for a client that has proved who it is."""
+    iat = math.floor(now.timestamp())
+    claims = {
+        "iss": issuer,
+        "aud": api_audience(issuer),
+        "sub": client.id,
+        "client_id": client.client_id,
+        "iat": iat,
+        "exp": iat + LIFE_S,
+        "jti": secrets.token_urlsafe(16),
+        "scope": " ".join(sorted(scopes)),
+    }
+    return sign(ring, claims)
+
+
+def read_access_token(ring: KeyRing, issuer: str, token: str, now: datetime) -> AccessToken:
+    """The access token, valid now; load its client, then ask `AccessToken.caller`. Raises `TokenRefused`."""
+    claims = open_token(ring, token, now)
+    check_claims(claims, _CLAIMS)
+    check_times(claims, "iat", now, LIFE_S)
+    if claims["iss"] != issuer or claims["aud"] != api_audience(issuer):
+        raise TokenRefused("another issuer's, or another audience's")
+    scopes = frozenset(claims["scope"].split(" "))
+    if not scopes <= SCOPES:
+        raise TokenRefused("a scope that is none of ours")
+    return AccessToken(claims["client_id"], claims["sub"], scopes, claims["exp"], claims["jti"])
+
+
+_CLAIMS = {
+    "iss": is_text,
+    "aud": is_text,
+    "sub": is_text,
+    "client_id": is_text,
+    "iat": is_seconds,
+    "exp": is_seconds,
+    "jti": is_text,
+    "scope": is_text,
+}
