@@ -1,13 +1,27 @@
-"""The catalogue of events, as data (`events.md`): closed, versioned, the same for writer, schema and verifier."""
+"""Events and entries, and the door that lets in only what the catalogue knows (`catalogue.py`, `events.md`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
+
+from app.domain.catalogue import CATALOGUE, RULES, VERSION, Spec
+from app.domain.data import exactly
+from app.domain.errors import CatalogueError
+from app.domain.ids import is_id
+from app.domain.institution import VENDOR
+from app.domain.kinds import MAX_INT, check_of, is_code, is_sha
+from app.domain.times import parse_stamp
+
+__all__ = ["CATALOGUE", "SERVICE", "WORKER", "Actor", "ActorKind", "Entry", "Event", "Spec", "check", "entry_from"]
 
 ActorKind = Literal["person", "client", "operator", "system"]
+
+_ACTOR_PREFIXES: Mapping[str, str] = {"person": "per", "client": "cli", "operator": "opr"}
+_SYSTEM_IDS = frozenset({"service", "worker"})
+_FIELDS = ("actor", "at", "data", "id", "index", "institution", "subject", "type", "v")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +60,94 @@ class Entry:
     actor: Actor
     data: Mapping[str, Any]
     private: str | None
+
+
+def check(event: Event) -> None:
+    """Raise `CatalogueError` unless the event is of the catalogue, its private fields included."""
+    try:
+        spec = _check(event.type, event.subject, event.actor, event.data)
+        if (event.private is not None) != bool(spec.private):
+            raise ValueError("private: present exactly where the catalogue lists private fields")
+        if event.private is not None:
+            _check_fields("private", event.private, spec.private)
+    except ValueError as error:
+        raise CatalogueError(f"{event.type}: {error}") from None
+
+
+def entry_from(obj: Mapping[str, Any]) -> Entry:
+    """The entry of a leaf's object: its ten fields, all of the catalogue. Raises `CatalogueError`, naming the field."""
+    try:
+        return _entry(obj)
+    except ValueError as error:
+        raise CatalogueError(f"{obj.get('type')}: {error}") from None
+
+
+def _entry(obj: Mapping[str, Any]) -> Entry:
+    private = obj.get("private")
+    exactly(obj, (*_FIELDS, "private") if "private" in obj else _FIELDS)
+    actor = exactly(obj["actor"], ("id", "kind"))
+    entry = Entry(
+        index=obj["index"],
+        id=obj["id"],
+        at=parse_stamp(_text("at", obj["at"])),
+        institution=obj["institution"],
+        type=_text("type", obj["type"]),
+        subject=_text("subject", obj["subject"]),
+        actor=Actor(cast(ActorKind, _text("actor.kind", actor["kind"])), _text("actor.id", actor["id"])),
+        data=obj["data"],
+        private=private,
+    )
+    if type(obj["v"]) is not int or obj["v"] != VERSION:
+        raise ValueError("v: an unknown version")
+    if type(entry.index) is not int or not 0 <= entry.index <= MAX_INT:
+        raise ValueError("index: an integer from 0 is wanted")
+    if not is_id(_text("id", entry.id), "evt"):
+        raise ValueError("id: evt_… is wanted")
+    if not is_code(entry.institution):
+        raise ValueError("institution: a code is wanted")
+    _check_place(entry, _check(entry.type, entry.subject, entry.actor, entry.data), committed="private" in obj)
+    return entry
+
+
+def _check_place(entry: Entry, spec: Spec, *, committed: bool) -> None:
+    if committed != bool(spec.private) or (committed and not is_sha(entry.private)):
+        raise ValueError("private: a commitment exactly where the catalogue lists private fields")
+    if spec.subject == "code" and entry.subject != entry.institution:
+        raise ValueError("subject: the institution's code is wanted")
+    if spec.vendor and entry.institution != VENDOR:
+        raise ValueError("institution: this stands in the vendor's log alone")
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{name}: a string is wanted")
+    return value
+
+
+def _check(type_: str, subject: str, actor: Actor, data: Mapping[str, Any]) -> Spec:
+    spec = CATALOGUE.get(type_)
+    if spec is None:
+        raise ValueError("type: not of the catalogue")
+    if not (is_code(subject) if spec.subject == "code" else is_id(subject, spec.subject)):
+        raise ValueError(f"subject: {spec.subject} is wanted")
+    if actor.kind not in spec.actors:
+        raise ValueError(f"actor.kind: one of {', '.join(sorted(spec.actors))} is wanted")
+    if not (actor.id in _SYSTEM_IDS if actor.kind == "system" else is_id(actor.id, _ACTOR_PREFIXES[actor.kind])):
+        raise ValueError("actor.id: does not fit its kind")
+    _check_fields("data", data, spec.data)
+    holds, detail = RULES.get(type_, (None, ""))
+    if holds is not None and not holds(actor.kind, data):
+        raise ValueError(f"data: {detail}")
+    return spec
+
+
+def _check_fields(place: str, found: Mapping[str, Any], kinds: Mapping[str, str]) -> None:
+    try:
+        exactly(found, tuple(kinds))
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+    for name, kind in kinds.items():
+        try:
+            check_of(kind)(found[name])
+        except ValueError as error:
+            raise ValueError(f"{place}.{name}: {error}") from None

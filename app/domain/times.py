@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 
 def stamp(at: datetime) -> str:
     """The trail's form of an instant, six decimals. Raises `ValueError` for a naive one."""
     if at.tzinfo is None:
         raise ValueError("an instant needs a zone")
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_stamp(text: str) -> datetime:
     """The instant of a trail stamp. Raises `ValueError` for any other form."""
     if not _STAMP.fullmatch(text):
         raise ValueError(f"not a timestamp of the trail: {text!r}")
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 def parse_wire(text: str) -> datetime:

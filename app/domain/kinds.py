@@ -1,0 +1,128 @@
+"""The kinds of data fields (`events.md`): words such as `ts`, `id:req?`, `[sha]`, compiled once into checks.
+
+A check returns nothing and raises `ValueError`. Lists are sorted and unique, except lists of objects.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from app.domain.data import Value, exactly, sorted_unique
+from app.domain.ids import is_id
+from app.domain.institution import Environment, Provider
+from app.domain.policy import Policy
+from app.domain.terms import Terms
+from app.domain.times import parse_stamp
+
+Check = Callable[[Any], None]
+
+MAX_INT = 2**53 - 1
+CODE = re.compile(r"[0-9A-Z][0-9A-Z_]{0,39}", re.ASCII)
+SHA = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+
+_VALUES: Mapping[str, type[Value]] = {"policy": Policy, "provider": Provider, "environment": Environment, "terms": Terms}
+_RECORDS: Mapping[str, Mapping[str, str]] = {
+    "person": {"person": "id:per", "roles": "[str]", "products": "[str]", "email_domain": "str", "email_digest": "sha"},
+    "continues": {"origin": "str", "size": "int", "root": "sha"},
+}
+
+
+def is_code(text: object) -> bool:
+    """Whether `text` has the form of an institution's code: capitals, digits and underscores, at most 40."""
+    return isinstance(text, str) and CODE.fullmatch(text) is not None
+
+
+def is_sha(text: object) -> bool:
+    """Whether `text` has the form `sha256:<64 lower hex>`."""
+    return isinstance(text, str) and SHA.fullmatch(text) is not None
+
+
+@cache
+def check_of(kind: str) -> Check:
+    """The check of a kind. Raises `ValueError` for a kind that does not exist."""
+    if kind.endswith("?"):
+        return _nullable(check_of(kind[:-1]))
+    if kind.startswith("["):
+        return _list(kind[1:-1])
+    name, _, detail = kind.partition(":")
+    if name == "id":
+        return _tests(f"an id {detail}_…", lambda value: type(value) is str and is_id(value, detail))
+    if name == "enum":
+        return _tests(f"one of {detail}", frozenset(detail.split("|")).__contains__, hashable=True)
+    if kind in _VALUES:
+        return _parses(_VALUES[kind].from_data)
+    if kind in _RECORDS:
+        return _record(_RECORDS[kind])
+    return _SIMPLE[kind]
+
+
+def _tests(wanted: str, holds: Callable[[Any], bool], *, hashable: bool = False) -> Check:
+    def check(value: Any) -> None:
+        if (hashable and type(value) is not str) or not holds(value):
+            raise ValueError(f"{wanted} is wanted")
+
+    return check
+
+
+def _parses(parse: Callable[[Any], object]) -> Check:
+    def check(value: Any) -> None:
+        parse(value)
+
+    return check
+
+
+def _nullable(inner: Check) -> Check:
+    def check(value: Any) -> None:
+        if value is not None:
+            inner(value)
+
+    return check
+
+
+def _record(members: Mapping[str, str]) -> Check:
+    names = tuple(members)
+
+    def check(value: Any) -> None:
+        found = exactly(value, names)
+        for name, kind in members.items():
+            try:
+                check_of(kind)(found[name])
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+
+    return check
+
+
+def _list(kind: str) -> Check:
+    inner, ordered = check_of(kind), kind in _VALUES or kind in _RECORDS
+
+    def check(value: Any) -> None:
+        if type(value) is not list:
+            raise ValueError("a list is wanted")
+        if kind == "code" and value == ["*"]:
+            return
+        for item in value:
+            inner(item)
+        if not ordered and not sorted_unique(value):
+            raise ValueError("a list sorted, each item once, is wanted")
+
+    return check
+
+
+def _stamp(value: Any) -> None:
+    if type(value) is not str:
+        raise ValueError("a timestamp is wanted")
+    parse_stamp(value)
+
+
+_SIMPLE: Mapping[str, Check] = {
+    "ts": _stamp,
+    "sha": _tests("sha256:<64 lower hex>", is_sha),
+    "code": _tests("an institution's code", is_code),
+    "str": _tests("a string", lambda value: type(value) is str),
+    "bool": _tests("true or false", lambda value: type(value) is bool),
+    "int": _tests("an integer from 0 below 2^53", lambda value: type(value) is int and 0 <= value <= MAX_INT),
+}
