@@ -1,0 +1,191 @@
+"""The one place that begins and commits.
+
+* `Database.begin()` is a write transaction: committed when its block ends well, rolled back otherwise. On SQLite it starts
+  with `BEGIN IMMEDIATE`, and writers of this process queue fairly before they take a connection.
+* `Database.read()` is one snapshot, read only (PostgreSQL: `REPEATABLE READ READ ONLY`).
+* A database in doubt (no connection, pool exhausted, statement, lock or transaction timeout, deadlock) is `Unavailable`.
+* One clock: PostgreSQL's, or the host's on SQLite; an injected one wins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.domain.errors import Unavailable
+from app.storage.columns import dump_json, values_of
+
+Clock = Callable[[], datetime]
+Dialect = Literal["sqlite", "postgresql"]
+
+WAIT_SECONDS = 5
+_TIMEOUTS = {
+    "statement_timeout": "10s",
+    "lock_timeout": f"{WAIT_SECONDS}s",
+    "idle_in_transaction_session_timeout": "15s",
+    "jit": "off",
+}
+# Connection, resources, operator intervention, system error; serialisation, deadlock, lock and idle timeouts.
+_DOUBTFUL_CLASSES = frozenset({"08", "53", "57", "58"})
+_DOUBTFUL_STATES = frozenset({"40001", "40P01", "55P03", "25P03", "25006"})
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+
+
+def driver_url(url: str) -> sa.URL:
+    """The URL with the async driver of its database. Raises `ValueError` for any other database."""
+    parsed = sa.make_url(url)
+    backend = parsed.drivername.split("+")[0]
+    if backend not in _DRIVERS:
+        raise ValueError(f"the database is sqlite:// or postgresql://, not {parsed.drivername}://")
+    return parsed.set(drivername=_DRIVERS[backend])
+
+
+def make_engine(url: str, *, pool_size: int = 10, timeouts: dict[str, str] | None = None) -> AsyncEngine:
+    """An engine with a bounded pool, time limits (PostgreSQL) and honest transactions (SQLite)."""
+    target = driver_url(url)
+    options: dict[str, Any] = {"json_serializer": dump_json, "json_deserializer": orjson.loads}
+    options |= {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": WAIT_SECONDS}
+    if target.drivername == "sqlite+aiosqlite":
+        engine = create_async_engine(target, connect_args={"timeout": WAIT_SECONDS}, **options)
+        sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+    settings = _TIMEOUTS | (timeouts or {})
+    arguments = {"server_settings": settings, "timeout": WAIT_SECONDS, "prepared_statement_cache_size": 300}
+    return create_async_engine(target, connect_args=arguments, pool_use_lifo=True, **options)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself: see `_begin_sqlite`
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "recursive_triggers=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get("writes", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def is_doubtful(error: DBAPIError) -> bool:
+    """Whether the error says that the database could not answer, rather than that the statement was wrong."""
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return state[:2] in _DOUBTFUL_CLASSES or state in _DOUBTFUL_STATES
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+def lock_timed_out(error: DBAPIError) -> bool:
+    """Whether a lock was waited for too long."""
+    return getattr(error.orig, "sqlstate", None) == "55P03"
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One open transaction: a connection, and the clock."""
+
+    connection: AsyncConnection
+    dialect: Dialect
+    clock: Clock | None = None
+
+    async def now(self) -> datetime:
+        """The instant, from the one clock: the injected one, else PostgreSQL's `clock_timestamp()`, else the host's."""
+        if self.clock is not None:
+            return self.clock()
+        if self.dialect == "sqlite":
+            return datetime.now(UTC)
+        result = await self.connection.execute(_NOW)
+        return result.scalar_one().astimezone(UTC)
+
+    def insert(self, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+        """The dialect's insert, for its `ON CONFLICT`."""
+        return postgresql.insert(table) if self.dialect == "postgresql" else sqlite.insert(table)
+
+    async def put(self, table: sa.Table, row: Any) -> None:
+        """Insert one row, a dataclass whose fields are named like the columns."""
+        await self.connection.execute(sa.insert(table), values_of(row))
+
+    async def put_once(self, table: sa.Table, row: Any) -> bool:
+        """Insert one row unless a unique key of it is taken; whether it was inserted."""
+        result = await self.connection.execute(self.insert(table).on_conflict_do_nothing(), values_of(row))
+        return result.rowcount == 1
+
+
+_NOW = sa.select(sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)))
+
+
+class Database:
+    """The engine behind one URL (`sqlite:///…`, `postgresql://…`)."""
+
+    def __init__(self, url: str, *, clock: Clock | None = None, pool_size: int = 10) -> None:
+        self.engine = make_engine(url, pool_size=pool_size)
+        self.dialect: Dialect = "sqlite" if self.engine.dialect.name == "sqlite" else "postgresql"
+        self.clock = clock
+        self._writers = asyncio.Lock()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        """A write transaction, committed at the end of the block. Raises `Unavailable`."""
+        async with self._turn(), self._connected({"writes": True}) as transaction:
+            yield transaction
+            await transaction.connection.commit()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Transaction]:
+        """One read-only snapshot. Raises `Unavailable`."""
+        options: dict[str, Any] = {"writes": False}
+        if self.dialect == "postgresql":
+            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        async with self._connected(options) as transaction:
+            yield transaction
+
+    async def close(self) -> None:
+        """Close every pooled connection."""
+        await self.engine.dispose()
+
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        return self._queued() if self.dialect == "sqlite" else nullcontext()
+
+    @asynccontextmanager
+    async def _queued(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(WAIT_SECONDS * 2):
+                await self._writers.acquire()
+        except TimeoutError as error:
+            raise Unavailable("too many writers are waiting for the database") from error
+        try:
+            yield
+        finally:
+            self._writers.release()
+
+    @asynccontextmanager
+    async def _connected(self, options: dict[str, Any]) -> AsyncIterator[Transaction]:
+        try:
+            async with await self._open() as connection:
+                await connection.execution_options(**options)
+                await connection.begin()
+                yield Transaction(connection, self.dialect, self.clock)
+        except DBAPIError as error:
+            if not is_doubtful(error):
+                raise
+            raise Unavailable("the database did not answer in time") from error
+
+    async def _open(self) -> AsyncConnection:
+        try:
+            return await self.engine.connect()
+        except PoolTimeout as error:
+            raise Unavailable("every database connection is in use") from error
+        except OSError as error:
+            raise Unavailable("the database cannot be reached") from error

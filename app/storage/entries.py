@@ -1,0 +1,90 @@
+"""Reading a log's entries back: ranges, filters, streams, and the set of a bundle filtered by request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from app.domain.events import CATALOGUE, entry_from
+from app.storage import tables
+from app.storage.database import Transaction
+from app.storage.leaves import Stored
+
+CHUNK = 500
+
+_LEAVES = tables.leaves
+_PARTS = tables.private_parts
+
+# What every bundle filtered by request holds beside the request's own entries (`trail-format.md`, `events.md`).
+_COMMON = ("institution.", "environment.", "policy.", "identity_provider.", "change.", "person.", "trail.", "vendor.", "stop_code.")  # fmt: skip
+_COMMON_TYPES = tuple(type_ for type_ in CATALOGUE if type_.startswith(_COMMON) or type_.endswith(".erased"))
+
+
+@dataclass(frozen=True, slots=True)
+class LeafFilter:
+    """Which entries a page shows; a null narrows nothing. `start` is in, `stop` is out."""
+
+    start: int = 0
+    stop: int | None = None
+    type: str | None = None
+    subject: str | None = None
+    request: str | None = None
+
+
+async def read_leaves(tx: Transaction, log: str, start: int, stop: int) -> list[Stored]:
+    """The entries from `start` (in) to `stop` (out), those that there are."""
+    return await _read(tx, _select(log).where(_LEAVES.c.idx >= start, _LEAVES.c.idx < stop))
+
+
+async def find(tx: Transaction, log: str, wanted: LeafFilter, limit: int) -> list[Stored]:
+    """The first `limit` entries that the filter lets through, by rising index."""
+    query = _select(log).where(_LEAVES.c.idx >= wanted.start)
+    if wanted.stop is not None:
+        query = query.where(_LEAVES.c.idx < wanted.stop)
+    for name in ("type", "subject", "request"):
+        value = getattr(wanted, name)
+        if value is not None:
+            query = query.where(_LEAVES.c[name] == value)
+    return await _read(tx, query.limit(limit))
+
+
+async def stream(tx: Transaction, log: str, start: int, stop: int) -> AsyncIterator[list[Stored]]:
+    """The same range in chunks, at constant memory; one snapshot where the transaction is one (`Database.read`)."""
+    for at in range(start, stop, CHUNK):
+        yield await read_leaves(tx, log, at, min(at + CHUNK, stop))
+
+
+async def entries_about(tx: Transaction, log: str, request: str) -> list[Stored]:
+    """What a bundle filtered by request holds, by rising index: the entries of the request and of its sessions, those whose
+    `data.about` names it, the standing approval it used, and everything of institution, people, policy and the trail itself.
+    """
+    own = await entries_of(tx, log, request)
+    subjects = {each.entry.subject for each in own if each.entry.type == "session.opened"}
+    subjects |= {each.entry.data["standing"] for each in own if each.entry.type == "request.approved"} - {None}
+    chosen = sa.or_(
+        _LEAVES.c.request == request, _LEAVES.c.subject.in_(sorted(subjects)), _LEAVES.c.type.in_(_COMMON_TYPES)
+    )
+    return await _read(tx, _select(log).where(chosen))
+
+
+async def entries_of(tx: Transaction, log: str, request: str) -> list[Stored]:
+    """The entries whose subject is the request, or whose `data.request` or `data.about` names it, by rising index."""
+    return await find(tx, log, LeafFilter(request=request), _EVERYTHING)
+
+
+_EVERYTHING = 2**31 - 1
+
+
+def _select(log: str) -> sa.Select[Any]:
+    beside = sa.and_(_PARTS.c.log == _LEAVES.c.log, _PARTS.c.idx == _LEAVES.c.idx)
+    query = sa.select(_LEAVES.c.leaf, _PARTS.c.part).outerjoin_from(_LEAVES, _PARTS, beside)
+    return query.where(_LEAVES.c.log == log).order_by(_LEAVES.c.idx)
+
+
+async def _read(tx: Transaction, query: sa.Select[Any]) -> list[Stored]:
+    found = await tx.connection.execute(query)
+    return [Stored(entry_from(orjson.loads(leaf)), leaf, part) for leaf, part in found]

@@ -1,0 +1,78 @@
+"""Idempotency keys (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/): key and answer commit with the change.
+
+`reserve` is the transaction's first statement. On PostgreSQL a second transaction with the same key waits in it for the first:
+it then sees the kept answer (or reserves the key itself, if the first rolled back), and is refused as `idempotency-in-progress`
+when the wait is too long. On SQLite writers queue, so the second always sees what the first left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from app.domain.errors import Refusal, Refused
+from app.storage import tables
+from app.storage.database import Transaction, lock_timed_out
+
+_TABLE = tables.idempotency
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A 2xx answer as it was first given."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def reserve(
+    tx: Transaction, client: str, key: str, fingerprint: bytes, now: datetime, expires_at: datetime
+) -> Answer | None:
+    """Null when the key is now ours and the work may be done, else the answer to replay.
+
+    `fingerprint` is the hash of method, path and body; another one under the same key is refused as `idempotency-mismatch`.
+    """
+    fresh = {"fingerprint": fingerprint, "expires_at": expires_at, "status": None, "headers": None, "body": None}
+    insert = tx.insert(_TABLE).values(client=client, key=key, **fresh)
+    reserved = insert.on_conflict_do_update(
+        index_elements=["client", "key"], set_=fresh, where=_TABLE.c.expires_at <= now
+    )
+    try:
+        result = await tx.connection.execute(reserved)
+    except DBAPIError as error:
+        if not lock_timed_out(error):
+            raise
+        detail = "the first request with this Idempotency-Key is still running; ask again"
+        raise Refused(Refusal("idempotency-in-progress", detail, retry_after=1)) from error
+    return None if result.rowcount == 1 else await _kept(tx, client, key, fingerprint)
+
+
+async def keep(tx: Transaction, client: str, key: str, answer: Answer) -> None:
+    """Keep the answer of a reserved key; committed with the change."""
+    update = sa.update(_TABLE).where(_TABLE.c.client == client, _TABLE.c.key == key)
+    values = {"status": answer.status, "headers": dict(answer.headers), "body": answer.body}
+    await tx.connection.execute(update.values(values))
+
+
+async def sweep(tx: Transaction, now: datetime) -> int:
+    """Delete keys past their day; how many."""
+    return (await tx.connection.execute(sa.delete(_TABLE).where(_TABLE.c.expires_at <= now))).rowcount
+
+
+async def _kept(tx: Transaction, client: str, key: str, fingerprint: bytes) -> Answer:
+    query = sa.select(_TABLE.c.fingerprint, _TABLE.c.status, _TABLE.c.headers, _TABLE.c.body)
+    found = (await tx.connection.execute(query.where(_TABLE.c.client == client, _TABLE.c.key == key))).one()
+    if found.fingerprint != fingerprint:
+        raise Refused(
+            Refusal("idempotency-mismatch", "this Idempotency-Key was used for another request; make a new one")
+        )
+    if found.status is None:  # committed without an answer: the action kept none, so nothing can be replayed
+        raise Refused(
+            Refusal("idempotency-in-progress", "the first request with this Idempotency-Key has no answer yet")
+        )
+    return Answer(found.status, found.headers, found.body)

@@ -1,0 +1,169 @@
+"""The logs: the locked head row, the append, and the reads (`trail-format.md`).
+
+An append locks the head row first and reads the clock after, so that `at` never decreases and no log forks. Leaves are stored
+once, as the exact bytes; the head holds the right edge; a tile becomes a row when it is full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.domain import events as catalogue
+from app.domain.events import Entry, Event
+from app.domain.errors import CountersignError
+from app.domain.ids import is_id, new_id
+from app.domain.times import stamp
+from app.storage import tables
+from app.storage.database import Transaction
+from app.storage.nodes import read_tiles
+from app.trail import canonical, tiles
+from app.trail import log as trail
+from app.trail.hashing import Edge
+
+MAX_AHEAD = timedelta(seconds=2)
+
+_LOGS = tables.logs
+_LEAVES = tables.leaves
+_PARTS = tables.private_parts
+_TILES = tables.tiles
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A locked log. `at` is the instant of the next append: now, or the last entry's `at` where the clock is behind that.
+
+    `clock_ahead`: the last entry is more than 2 s ahead of the clock, so grants are refused, endings never.
+    """
+
+    log: str
+    origin: str
+    edge: Edge
+    last_at: datetime | None
+    at: datetime
+    clock_ahead: bool
+
+    @property
+    def size(self) -> int:
+        """How many entries the log has: the index of the next."""
+        return self.edge.size
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An entry, the exact bytes of its leaf, and its private part (null where it has none, or where that was erased)."""
+
+    entry: Entry
+    leaf: bytes
+    private: bytes | None
+
+
+class LogExists(CountersignError):
+    """A log of this code or origin is there already."""
+
+
+async def open_log(tx: Transaction, log: str, origin: str) -> Head:
+    """Open a new, empty log and lock it. Raises `LogExists` where code or origin are taken: none is ever re-initialised."""
+    opened = tx.insert(_LOGS).values(log=log, origin=origin, size=0, edge=(), last_at=None).on_conflict_do_nothing()
+    if (await tx.connection.execute(opened)).rowcount != 1:
+        raise LogExists(f"the log {log} exists")
+    return _head(log, origin, Edge(), None, await tx.now())
+
+
+async def lock(tx: Transaction, log: str) -> Head:
+    """Lock the head of a log, then read the clock. Raises `KeyError` for a log that is not there, `Unavailable` in doubt."""
+    found = (await tx.connection.execute(_LOCK[tx.dialect], {"code": log})).one_or_none()
+    if found is None:
+        raise KeyError(log)
+    edge = Edge(found.size, found.edge)
+    now = tx.clock() if tx.clock is not None else (found.now or datetime.now(UTC))
+    return _head(log, found.origin, edge, found.last_at, now.astimezone(UTC))
+
+
+def _head(log: str, origin: str, edge: Edge, last_at: datetime | None, now: datetime) -> Head:
+    if last_at is None or last_at <= now:
+        return Head(log, origin, edge, last_at, now, clock_ahead=False)
+    return Head(log, origin, edge, last_at, last_at, clock_ahead=last_at - now > MAX_AHEAD)
+
+
+def _lock_statements() -> dict[str, sa.Select[Any]]:
+    wanted = sa.select(_LOGS.c.origin, _LOGS.c.size, _LOGS.c.edge, _LOGS.c.last_at)
+    wanted = wanted.where(_LOGS.c.log == sa.bindparam("code"))
+    # Materialized: the clock is read over rows already locked. Beside FOR UPDATE it would be read before the wait.
+    locked = wanted.with_for_update().cte("locked").prefix_with("MATERIALIZED")
+    clock = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)).label("now")
+    return {
+        "postgresql": sa.select(*locked.c, clock),
+        "sqlite": wanted.add_columns(sa.null().label("now")),  # the transaction began as the one writer
+    }
+
+
+_LOCK = _lock_statements()
+
+
+async def append(tx: Transaction, head: Head, events: Sequence[Event]) -> tuple[Head, list[Stored]]:
+    """Append events to a locked log as one append; the head after it, and what was stored.
+
+    Raises `CatalogueError` for an event that is not of the catalogue, `CanonicalError` for one that has no canonical form.
+    """
+    if not events:
+        return head, []
+    stored, composed = [], []
+    for index, event in enumerate(events, head.size):
+        catalogue.check(event)
+        made, entry = _compose(head, index, event)
+        composed.append(made)
+        stored.append(Stored(entry, made.leaf, made.private))
+    opened = await read_tiles(tx, head.log, tiles.open_tiles(head.size, head.size + len(events)))
+    hashes = [made.leaf_hash for made in composed]
+    plan = trail.plan(head.edge, hashes, opened)
+    await _store(tx, head, stored, hashes, plan)
+    return Head(head.log, head.origin, plan.edge, head.at, head.at, head.clock_ahead), stored
+
+
+def _compose(head: Head, index: int, event: Event) -> tuple[trail.Composed, Entry]:
+    entry_id = new_id("evt", head.at)
+    made = trail.compose(
+        index=index, entry_id=entry_id, at=stamp(head.at), institution=head.log, type=event.type, subject=event.subject,
+        actor={"kind": event.actor.kind, "id": event.actor.id}, data=event.data, private_fields=event.private,
+        salt=trail.new_salt(),
+    )  # fmt: skip
+    commitment = None if made.private is None else canonical.sha(made.private)
+    entry = Entry(index, entry_id, head.at, head.log, event.type, event.subject, event.actor, event.data, commitment)
+    return made, entry
+
+
+async def _store(
+    tx: Transaction, head: Head, stored: Sequence[Stored], hashes: Sequence[bytes], plan: trail.AppendPlan
+) -> None:
+    log, execute = head.log, tx.connection.execute
+    leaves = [
+        {
+            "log": log, "idx": each.entry.index, "leaf": each.leaf, "leaf_hash": leaf_hash, "type": each.entry.type,
+            "subject": each.entry.subject, "request": request_of(each.entry),
+        }
+        for each, leaf_hash in zip(stored, hashes, strict=True)
+    ]  # fmt: skip
+    parts = [{"log": log, "idx": each.entry.index, "part": each.private} for each in stored if each.private is not None]
+    rows = [
+        {"log": log, "level": row.level, "idx": row.index, "hashes": row.hashes, "root": row.root} for row in plan.rows
+    ]
+    await execute(sa.insert(_LEAVES), leaves)
+    if parts:
+        await execute(sa.insert(_PARTS), parts)
+    if rows:
+        await execute(sa.insert(_TILES), rows)
+    grown = {"size": plan.edge.size, "edge": plan.edge.hashes, "last_at": head.at}
+    await execute(sa.update(_LOGS).where(_LOGS.c.log == log).values(grown))
+
+
+def request_of(event: Event | Entry) -> str | None:
+    """The request an entry belongs to: its subject, else what `data.request` or `data.about` names."""
+    for value in (event.subject, event.data.get("request"), event.data.get("about")):
+        if isinstance(value, str) and is_id(value, "req"):
+            return value
+    return None

@@ -1,0 +1,86 @@
+"""Hashes of a log's tree: full tiles are rows, partial ones are read from leaf hashes and from the roots of the rows below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+
+from app.storage import tables
+from app.storage.database import Transaction
+from app.trail import proofs
+from app.trail.hashing import Edge, fold
+from app.trail.log import Proof
+from app.trail.tiles import WIDTH, Node, Tile, TileReader, tiles_of
+
+_LOGS = tables.logs
+_LEAVES = tables.leaves
+_TILES = tables.tiles
+
+
+async def snapshot(tx: Transaction, log: str) -> tuple[str, Edge]:
+    """Origin and tree of a log, as this transaction sees them. Raises `KeyError` for a log that is not there."""
+    query = sa.select(_LOGS.c.origin, _LOGS.c.size, _LOGS.c.edge).where(_LOGS.c.log == log)
+    found = (await tx.connection.execute(query)).one_or_none()
+    if found is None:
+        raise KeyError(log)
+    return found.origin, Edge(found.size, found.edge)
+
+
+async def edge_at(tx: Transaction, log: str, size: int) -> Edge:
+    """The tree as it was at `size`; `ProofError` when it never had so many leaves."""
+    nodes = proofs.edge_nodes(size)
+    reader = await node_reader(tx, log, size, nodes)
+    return Edge(size, tuple(map(reader, nodes)))
+
+
+async def inclusion_proof(tx: Transaction, log: str, index: int, size: int) -> Proof:
+    """The proof that leaf `index` is in the tree of `size` leaves. Raises `ProofError`."""
+    return await _prove(tx, log, size, proofs.inclusion_nodes(index, size))
+
+
+async def consistency_proof(tx: Transaction, log: str, old_size: int, size: int) -> Proof:
+    """The proof that the tree of `size` leaves begins with that of `old_size`. Raises `ProofError`."""
+    return await _prove(tx, log, size, proofs.consistency_nodes(old_size, size))
+
+
+async def node_reader(tx: Transaction, log: str, size: int, nodes: Iterable[Node]) -> TileReader:
+    """A reader of these nodes of the tree of `size` leaves, their tiles read at once. Raises `ProofError` past the log's end."""
+    _, edge = await snapshot(tx, log)
+    if size > edge.size:
+        raise proofs.ProofError("the log has no such size")
+    return TileReader(size, await read_tiles(tx, log, tiles_of(nodes, size)))
+
+
+async def read_tiles(tx: Transaction, log: str, wanted: Sequence[Tile]) -> dict[Tile, bytes]:
+    """The bytes of tiles: the full ones in one query, each partial one in one more (there is at most one a level)."""
+    full = [tile for tile in wanted if tile.width == WIDTH]
+    found = await _full(tx, log, full) if full else {}
+    for tile in wanted:
+        if tile.width != WIDTH:
+            found[tile] = await _partial(tx, log, tile)
+    return found
+
+
+async def _full(tx: Transaction, log: str, wanted: Sequence[Tile]) -> dict[Tile, bytes]:
+    places = [(tile.level, tile.index) for tile in wanted]
+    query = sa.select(_TILES.c.level, _TILES.c.idx, _TILES.c.hashes)
+    query = query.where(_TILES.c.log == log, sa.tuple_(_TILES.c.level, _TILES.c.idx).in_(places))
+    return {Tile(level, index): hashes for level, index, hashes in await tx.connection.execute(query)}
+
+
+async def _partial(tx: Transaction, log: str, tile: Tile) -> bytes:
+    start = tile.index * WIDTH
+    if tile.level == 0:
+        query = sa.select(_LEAVES.c.leaf_hash).where(_LEAVES.c.log == log).order_by(_LEAVES.c.idx)
+        query = query.where(_LEAVES.c.idx >= start, _LEAVES.c.idx < start + tile.width)
+    else:
+        query = sa.select(_TILES.c.root).where(_TILES.c.log == log, _TILES.c.level == tile.level - 1)
+        query = query.where(_TILES.c.idx >= start, _TILES.c.idx < start + tile.width).order_by(_TILES.c.idx)
+    return b"".join((await tx.connection.execute(query)).scalars())
+
+
+async def _prove(tx: Transaction, log: str, size: int, wanted: Sequence[Sequence[Node]]) -> Proof:
+    edge = proofs.edge_nodes(size)
+    reader = await node_reader(tx, log, size, [*edge, *(node for nodes in wanted for node in nodes)])
+    return Proof(size, fold([*map(reader, edge)]), proofs.prove(wanted, reader))

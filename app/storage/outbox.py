@@ -1,0 +1,117 @@
+"""The outbox: what must be delivered, written in the transaction of the change, taken by workers under a lease.
+
+Delivery is at least once. A row is `waiting` (due now, later, or leased until `due_at`), `done` or `failed`. Whoever claims a
+row holds it until its lease runs out; then another may, and the late one's `done`, `retry` and `failed` change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.storage import tables
+from app.storage.columns import select_rows, values_of
+from app.storage.database import Transaction
+
+_TABLE = tables.outbox
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One delivery. `id` is stable (the Message-ID, or the webhook's id and event's), `about` the `req_…` it is of.
+
+    `payload` is the facts it is made from, `rendered` the bytes as first sent, `attempts` counts claims.
+    """
+
+    log: str
+    id: str
+    kind: str
+    about: str | None
+    payload: Mapping[str, Any]
+    created_at: datetime
+    due_at: datetime
+    rendered: bytes | None = None
+    status: str = "waiting"
+    attempts: int = 0
+    lease: str | None = None
+    error: str | None = None
+
+
+async def put(tx: Transaction, rows: Sequence[OutboxRow]) -> None:
+    """Insert deliveries."""
+    if rows:
+        await tx.connection.execute(sa.insert(_TABLE), [values_of(row) for row in rows])
+
+
+async def claim(tx: Transaction, lease: str, now: datetime, until: datetime, limit: int) -> list[OutboxRow]:
+    """Take up to `limit` due rows under the lease (a random name of this claim) until an instant, longest due first."""
+    due = (
+        sa.select(_TABLE.c.log, _TABLE.c.id)
+        .where(_TABLE.c.status == "waiting", _TABLE.c.due_at <= now)
+        .order_by(_TABLE.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    # Materialized, because PostgreSQL may otherwise run the limited subquery again for each row and lock too many.
+    taken = (
+        sa.update(_TABLE)
+        .where(sa.tuple_(_TABLE.c.log, _TABLE.c.id).in_(sa.select(due.c.log, due.c.id)))
+        .values(lease=lease, due_at=until, attempts=_TABLE.c.attempts + 1)
+        .returning(*select_rows(_TABLE, OutboxRow).selected_columns)
+    )
+    rows = [OutboxRow(*found) for found in await tx.connection.execute(taken)]
+    return sorted(rows, key=lambda row: (row.created_at, row.log, row.id))
+
+
+async def render(tx: Transaction, row: OutboxRow, rendered: bytes) -> bytes:
+    """Keep the bytes of the first rendering; the bytes that are kept, which may be another worker's."""
+    unrendered = sa.update(_TABLE).where(*_key(row), _TABLE.c.rendered.is_(None)).values(rendered=rendered)
+    if (await tx.connection.execute(unrendered)).rowcount == 1:
+        return rendered
+    kept = (await tx.connection.execute(sa.select(_TABLE.c.rendered).where(*_key(row)))).scalar_one()
+    return bytes(kept)
+
+
+async def done(tx: Transaction, row: OutboxRow) -> bool:
+    """It was delivered; false when the lease is no longer ours."""
+    return await _settle(tx, row, status="done", lease=None, error=None)
+
+
+async def retry(tx: Transaction, row: OutboxRow, due_at: datetime, error: str) -> bool:
+    """Try again at `due_at`; false when the lease is no longer ours."""
+    return await _settle(tx, row, due_at=due_at, lease=None, error=error)
+
+
+async def failed(tx: Transaction, row: OutboxRow, error: str) -> bool:
+    """Give up; false when the lease is no longer ours."""
+    return await _settle(tx, row, status="failed", lease=None, error=error)
+
+
+async def about(tx: Transaction, log: str, subject: str) -> list[OutboxRow]:
+    """Every delivery about a request, oldest first."""
+    query = select_rows(_TABLE, OutboxRow).where(_TABLE.c.log == log, _TABLE.c.about == subject)
+    return [
+        OutboxRow(*found) for found in await tx.connection.execute(query.order_by(_TABLE.c.created_at, _TABLE.c.id))
+    ]
+
+
+async def next_due(tx: Transaction) -> datetime | None:
+    """When the next waiting row is due; null when nothing waits."""
+    query = sa.select(sa.func.min(_TABLE.c.due_at)).where(_TABLE.c.status == "waiting")
+    found: datetime | None = (await tx.connection.execute(query)).scalar_one()
+    return found
+
+
+def _key(row: OutboxRow) -> tuple[sa.ColumnElement[bool], ...]:
+    return _TABLE.c.log == row.log, _TABLE.c.id == row.id
+
+
+async def _settle(tx: Transaction, row: OutboxRow, **values: Any) -> bool:
+    held = (*_key(row), _TABLE.c.status == "waiting", _TABLE.c.lease == row.lease)
+    return (await tx.connection.execute(sa.update(_TABLE).where(*held).values(**values))).rowcount == 1

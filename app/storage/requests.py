@@ -1,0 +1,143 @@
+"""Access requests: one row each, the state the log tells of, changed by compare-and-swap on `version`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.storage import tables
+from app.storage.columns import select_rows, values_of
+from app.storage.database import Transaction
+
+_TABLE = tables.requests
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """`state` is the domain's `AccessRequest.to_data()`; `short` the twelve characters of `/r/{short}`; `client` the `cli_…`.
+
+    `status` is the one last recorded (the clock may have moved on); `due_at` the next instant at which the clock has
+    something to do here (expiry, activation, elapse, reminder), null when nothing will. `engineer_id` is the vendor's id.
+    """
+
+    log: str
+    id: str
+    number: str
+    short: str
+    client: str
+    status: str
+    created_index: int
+    decide_by: datetime
+    due_at: datetime | None
+    environment: str
+    case_number: str
+    engineer_id: str
+    created_at: datetime
+    updated_at: datetime
+    version: int
+    state: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list shows: requests of the institutions `logs` (null: all), newest first, narrowed by what is not null.
+
+    `statuses` are compared with the status last recorded, so a caller that follows the clock asks for the earlier ones too.
+    """
+
+    logs: tuple[str, ...] | None
+    statuses: tuple[str, ...] = ()
+    case_number: str | None = None
+    engineer_id: str | None = None
+    environment: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+async def next_number(tx: Transaction, log: str, year: int) -> str:
+    """The next number of an institution's year, such as `2026-0042`."""
+    table = tables.request_numbers
+    insert = tx.insert(table).values(log=log, year=year, last=1)
+    counted = insert.on_conflict_do_update(index_elements=["log", "year"], set_={"last": table.c.last + 1})
+    number = (await tx.connection.execute(counted.returning(table.c.last))).scalar_one()
+    return f"{year}-{number:04}"
+
+
+async def add(tx: Transaction, row: RequestRow) -> None:
+    """Insert a new request."""
+    await tx.put(_TABLE, row)
+
+
+async def read(tx: Transaction, request_id: str, log: str | None = None) -> RequestRow | None:
+    """The request of an id (of the institution `log`, where the caller knows it)."""
+    query = select_rows(_TABLE, RequestRow).where(_TABLE.c.id == request_id)
+    return await _one(tx, query if log is None else query.where(_TABLE.c.log == log))
+
+
+async def of_short(tx: Transaction, short: str) -> RequestRow | None:
+    """The request behind a mail's link."""
+    return await _one(tx, select_rows(_TABLE, RequestRow).where(_TABLE.c.short == short))
+
+
+async def save(tx: Transaction, row: RequestRow) -> RequestRow | None:
+    """Write a request that was read at `row.version`; the row with its new version, or null when another was faster."""
+    new = replace(row, version=row.version + 1)
+    same = sa.and_(_TABLE.c.log == row.log, _TABLE.c.id == row.id, _TABLE.c.version == row.version)
+    result = await tx.connection.execute(sa.update(_TABLE).where(same).values(values_of(new)))
+    return new if result.rowcount == 1 else None
+
+
+async def due(tx: Transaction, now: datetime, limit: int, logs: Sequence[str] | None = None) -> list[tuple[str, str]]:
+    """`(log, id)` of requests for which the clock has something to do, longest overdue first."""
+    query = sa.select(_TABLE.c.log, _TABLE.c.id).where(_TABLE.c.due_at <= now)
+    if logs is not None:
+        query = query.where(_TABLE.c.log.in_(logs))
+    return [
+        (log, request) for log, request in await tx.connection.execute(query.order_by(_TABLE.c.due_at).limit(limit))
+    ]
+
+
+async def unfinished(tx: Transaction, log: str, environment: str | None = None) -> list[RequestRow]:
+    """The institution's requests last recorded as pending, approved or active, oldest first."""
+    query = select_rows(_TABLE, RequestRow).where(
+        _TABLE.c.log == log, _TABLE.c.status.in_(("pending", "approved", "active"))
+    )
+    if environment is not None:
+        query = query.where(_TABLE.c.environment == environment)
+    return [RequestRow(*found) for found in await tx.connection.execute(query.order_by(_TABLE.c.id))]
+
+
+async def created_since(tx: Transaction, log: str, since: datetime) -> int:
+    """How many requests an institution got since an instant (for the hourly limit)."""
+    query = sa.select(sa.func.count()).where(_TABLE.c.log == log, _TABLE.c.created_at > since)
+    return (await tx.connection.execute(query)).scalar_one()
+
+
+async def find(tx: Transaction, wanted: Filter, limit: int, before: str | None = None) -> list[RequestRow]:
+    """A page, newest first; `before` is the id of the last row of the page before (ids sort by time)."""
+    query = select_rows(_TABLE, RequestRow)
+    if wanted.logs is not None:
+        query = query.where(_TABLE.c.log.in_(wanted.logs))
+    if wanted.statuses:
+        query = query.where(_TABLE.c.status.in_(wanted.statuses))
+    for name in ("case_number", "engineer_id", "environment"):
+        value = getattr(wanted, name)
+        if value is not None:
+            query = query.where(_TABLE.c[name] == value)
+    if wanted.created_after is not None:
+        query = query.where(_TABLE.c.created_at > wanted.created_after)
+    if wanted.created_before is not None:
+        query = query.where(_TABLE.c.created_at < wanted.created_before)
+    if before is not None:
+        query = query.where(_TABLE.c.id < before)
+    result = await tx.connection.execute(query.order_by(_TABLE.c.id.desc()).limit(limit))
+    return [RequestRow(*found) for found in result]
+
+
+async def _one(tx: Transaction, query: sa.Select[Any]) -> RequestRow | None:
+    found = (await tx.connection.execute(query)).one_or_none()
+    return None if found is None else RequestRow(*found)

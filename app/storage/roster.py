@@ -1,0 +1,112 @@
+"""The roster beside the trail: names, addresses and subjects, which stand in no leaf; and bindings that wait for an admin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
+
+from app.storage import tables
+from app.storage.columns import select_rows, values_of
+from app.storage.database import Transaction
+
+_ROSTER = tables.roster
+_PENDING = tables.pending_bindings
+
+
+@dataclass(frozen=True, slots=True)
+class RosterRow:
+    """One person. `email` is lower case; `iss` and `sub` are the account now bound, null for none and after removal."""
+
+    log: str
+    person: str
+    name: str
+    email: str
+    iss: str | None = None
+    sub: str | None = None
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PendingBinding:
+    """A first sign-in that an admin has yet to confirm: `blob` is its binding evidence, `digest` its `sha256:…`."""
+
+    log: str
+    person: str
+    iss: str
+    sub: str
+    email: str | None
+    digest: str
+    blob: bytes
+    at: datetime
+
+
+async def add(tx: Transaction, row: RosterRow) -> bool:
+    """Insert a person; false when the address (among those not removed), the account or the id is taken."""
+    return await tx.put_once(_ROSTER, row)
+
+
+async def read(tx: Transaction, log: str, person: str) -> RosterRow | None:
+    """The person of an id, removed or not."""
+    return await _one(tx, _ROSTER.c.log == log, _ROSTER.c.person == person)
+
+
+async def of_email(tx: Transaction, log: str, email: str) -> RosterRow | None:
+    """The person, not removed, of an address (any case)."""
+    return await _one(tx, _ROSTER.c.log == log, _ROSTER.c.email == email.lower(), ~_ROSTER.c.removed)
+
+
+async def of_account(tx: Transaction, log: str, iss: str, sub: str) -> RosterRow | None:
+    """The person bound to exactly this account."""
+    return await _one(tx, _ROSTER.c.log == log, _ROSTER.c.iss == iss, _ROSTER.c.sub == sub)
+
+
+async def people(tx: Transaction, log: str) -> list[RosterRow]:
+    """Everybody, the removed included, in the order of their ids."""
+    query = select_rows(_ROSTER, RosterRow).where(_ROSTER.c.log == log).order_by(_ROSTER.c.person)
+    return [RosterRow(*found) for found in await tx.connection.execute(query)]
+
+
+async def bind(tx: Transaction, log: str, person: str, iss: str, sub: str) -> bool:
+    """Bind a person to an account; false when the account is another's or the person is removed. Head lock held."""
+    other = await of_account(tx, log, iss, sub)
+    if other is not None:
+        return other.person == person
+    update = sa.update(_ROSTER).where(_ROSTER.c.log == log, _ROSTER.c.person == person, ~_ROSTER.c.removed)
+    return (await tx.connection.execute(update.values(iss=iss, sub=sub))).rowcount == 1
+
+
+async def remove(tx: Transaction, log: str, person: str) -> None:
+    """Mark a person removed and free the account; the name stays, for what they decided."""
+    update = sa.update(_ROSTER).where(_ROSTER.c.log == log, _ROSTER.c.person == person)
+    await tx.connection.execute(update.values(iss=None, sub=None, removed=True))
+
+
+async def set_pending(tx: Transaction, row: PendingBinding) -> None:
+    """Insert or replace a person's waiting binding."""
+    values = values_of(row)
+    statement = tx.insert(_PENDING).on_conflict_do_update(index_elements=["log", "person"], set_=values)
+    await tx.connection.execute(statement, values)
+
+
+async def pending(tx: Transaction, log: str) -> list[PendingBinding]:
+    """An institution's waiting bindings, oldest first."""
+    query = select_rows(_PENDING, PendingBinding).where(_PENDING.c.log == log).order_by(_PENDING.c.at)
+    return [PendingBinding(*found) for found in await tx.connection.execute(query)]
+
+
+async def take_pending(tx: Transaction, log: str, person: str) -> PendingBinding | None:
+    """Remove a person's waiting binding and return it."""
+    query = select_rows(_PENDING, PendingBinding).where(_PENDING.c.log == log, _PENDING.c.person == person)
+    found = (await tx.connection.execute(query.with_for_update())).one_or_none()
+    if found is None:
+        return None
+    await tx.connection.execute(sa.delete(_PENDING).where(_PENDING.c.log == log, _PENDING.c.person == person))
+    return PendingBinding(*found)
+
+
+async def _one(tx: Transaction, *conditions: ColumnElement[bool]) -> RosterRow | None:
+    found = (await tx.connection.execute(select_rows(_ROSTER, RosterRow).where(*conditions))).one_or_none()
+    return None if found is None else RosterRow(*found)

@@ -1,0 +1,108 @@
+"""Browsers: sign-ins under way, and signed-in sessions. Both are found by a hash, never by what the cookie holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
+
+from app.storage import tables
+from app.storage.columns import select_rows
+from app.storage.database import Transaction
+
+_SESSIONS = tables.web_sessions
+_FLOWS = tables.sign_in_flows
+
+
+@dataclass(frozen=True, slots=True)
+class WebSessionRow:
+    """`token` is the hash of the cookie's value, `sid` the provider's session id, `details` what the action keeps (claim roles…)."""
+
+    token: bytes
+    log: str
+    person: str
+    iss: str
+    sub: str
+    sid: str | None
+    details: Mapping[str, Any]
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SignInFlow:
+    """`state` and `browser` are hashes (of the state and of the cookie it is bound to); `details`: nonce, verifier, purpose, next."""
+
+    state: bytes
+    log: str
+    browser: bytes
+    details: Mapping[str, Any]
+    created_at: datetime
+
+
+async def begin_flow(tx: Transaction, row: SignInFlow) -> None:
+    """Insert a sign-in that begins."""
+    await tx.put(_FLOWS, row)
+
+
+async def take_flow(tx: Transaction, state: bytes) -> SignInFlow | None:
+    """Remove the sign-in of a state and return it: each state comes back once. The caller checks its age and browser."""
+    taken = sa.delete(_FLOWS).where(_FLOWS.c.state == state)
+    columns = select_rows(_FLOWS, SignInFlow).selected_columns
+    found = (await tx.connection.execute(taken.returning(*columns))).one_or_none()
+    return None if found is None else SignInFlow(*found)
+
+
+async def add(tx: Transaction, row: WebSessionRow) -> None:
+    """Insert a session."""
+    await tx.put(_SESSIONS, row)
+
+
+async def read(tx: Transaction, token: bytes) -> WebSessionRow | None:
+    """The session of a cookie (its hash); the caller checks its times."""
+    query = select_rows(_SESSIONS, WebSessionRow).where(_SESSIONS.c.token == token)
+    found = (await tx.connection.execute(query)).one_or_none()
+    return None if found is None else WebSessionRow(*found)
+
+
+async def touch(tx: Transaction, token: bytes, seen_at: datetime) -> None:
+    """Remember when a session was last used."""
+    await tx.connection.execute(sa.update(_SESSIONS).where(_SESSIONS.c.token == token).values(seen_at=seen_at))
+
+
+async def end(tx: Transaction, token: bytes) -> bool:
+    """End a session; whether there was one."""
+    return await _end(tx, _SESSIONS.c.token == token) == 1
+
+
+async def end_of_person(tx: Transaction, log: str, person: str) -> int:
+    """End every session of a person; how many."""
+    return await _end(tx, _SESSIONS.c.log == log, _SESSIONS.c.person == person)
+
+
+async def end_of_account(tx: Transaction, log: str, iss: str, sub: str | None, sid: str | None) -> list[str]:
+    """End the sessions that a back-channel logout names by `sub`, by `sid`, or both; whose they were."""
+    named = [_SESSIONS.c.log == log, _SESSIONS.c.iss == iss]
+    if sub is None and sid is None:
+        return []
+    if sub is not None:
+        named.append(_SESSIONS.c.sub == sub)
+    if sid is not None:
+        named.append(_SESSIONS.c.sid == sid)
+    ended = sa.delete(_SESSIONS).where(*named).returning(_SESSIONS.c.person)
+    return sorted(set((await tx.connection.execute(ended)).scalars()))
+
+
+async def sweep(tx: Transaction, now: datetime, flows_before: datetime) -> None:
+    """Delete sessions past their end and sign-ins begun before an instant."""
+    await tx.connection.execute(sa.delete(_SESSIONS).where(_SESSIONS.c.expires_at <= now))
+    await tx.connection.execute(sa.delete(_FLOWS).where(_FLOWS.c.created_at < flows_before))
+
+
+async def _end(tx: Transaction, *conditions: ColumnElement[bool]) -> int:
+    return (await tx.connection.execute(sa.delete(_SESSIONS).where(*conditions))).rowcount
