@@ -39,7 +39,7 @@ class Walker:
         self.forms_filled = 0
 
     async def authorize(
-        self, login: str = "head@example.edu", *, cancel: bool = False, **params: str
+        self, login: str = "head@example.edu", press: str | None = None, **params: str
     ) -> dict[str, str]:
         """The parameters with which the provider sends the browser back."""
         self.verifier = secrets.token_urlsafe(48)
@@ -54,13 +54,13 @@ class Walker:
             assert answer.status_code == 200, answer.text
             (form,) = read_forms(answer.text, str(answer.url))
             self.forms_filled += 1
-            body = form.filled(login=login, **({"cancel": "yes"} if cancel else {}))
+            body = form.filled(login=login, **({press: "yes"} if press else {}))
             answer = await self.client.post(form.action, data=body)
         return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
 
     async def sign_in(self, login: str = "head@example.edu", **params: str) -> dict[str, Any]:
         """The claims of the ID token, its signature checked against the published keys."""
-        back = await self.authorize(login, **params)
+        back = await self.authorize(login, None, **params)
         form = {"grant_type": "authorization_code", "code": back["code"], "redirect_uri": REDIRECT}
         answer = await self.client.post(
             f"{self.provider.issuer}/token",
@@ -137,7 +137,7 @@ async def test_an_account_without_the_level_signs_in_without_it(provider: Identi
 
 async def test_cancelling_answers_access_denied(provider: IdentityProvider) -> None:
     async with httpx2.AsyncClient() as client:
-        assert (await Walker(provider, client).authorize(cancel=True))["error"] == "access_denied"
+        assert (await Walker(provider, client).authorize(press="cancel"))["error"] == "access_denied"
 
 
 async def test_without_proof_key_it_refuses(provider: IdentityProvider) -> None:
@@ -160,7 +160,7 @@ async def test_an_unknown_account_is_told_so_and_hostile_text_is_escaped(provide
 
 
 async def test_its_pages_load_nothing_from_elsewhere(provider: IdentityProvider) -> None:
-    async with httpx2.AsyncClient(follow_redirects=True) as client:
+    async with httpx2.AsyncClient() as client:
         await Walker(provider, client).sign_in()
         pages = [
             await client.get(f"{provider.issuer}/session/end"),
