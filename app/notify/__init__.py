@@ -1,1 +1,1 @@
-"""From events to mails: rendering (pure), MIME, SMTP, calendar parts."""
+"""What the service tells people: facts become mails (pure), mails become bytes (pure), bytes go out by SMTP."""

@@ -1,0 +1,177 @@
+"""What a mail is made of: facts that an action decided, never looked up here.
+
+Strings may hold whatever people typed (rendering makes them safe), instants are aware, `link` is where the mail's one
+link leads. Facts wait in the outbox as JSON (`to_data`, `from_data`) until the receipt that covers the mail exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from app.domain.times import parse_stamp, stamp
+
+Reader = Literal["approver", "backup_approver", "notice", "engineer"]
+Ground = Literal["approval", "standing", "implementation"]
+Result = Literal["approved", "denied", "expired", "withdrawn", "revoked", "completed"]
+Because = Literal["decision", "empty-intersection", "approver", "stop-code", "rules"]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """The access request a mail is about, and who reads the mail.
+
+    `product` and `vendor` are names ("Alma", "Ex Libris"); `link` is `/r/{short}`, or for the engineer the case's URL;
+    `start` and `end` are the asked window, both null where it begins with the approval; `roles` empty means all that
+    the account has; `ground` decides the subject of the request's thread; `at` is the instant of the mail's own event.
+    """
+
+    reader: Reader
+    at: datetime
+    institution: str
+    code: str
+    locale: str
+    time_zone: str
+    vendor: str
+    product: str
+    tier: Literal["production", "sandbox"]
+    account: str
+    engineer: str
+    engineer_id: str
+    case_number: str
+    case_title: str
+    number: str
+    check_code: str
+    asked_at: datetime
+    decide_by: datetime
+    start: datetime | None
+    end: datetime | None
+    minutes: int
+    roles: tuple[str, ...]
+    ground: Ground
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalNeeded:
+    """A request waits for its approvers: the first mail, a reminder, or the escalation to backup approvers.
+
+    `told` approvers were told; `given` of `required` approvals (for the window as asked) are there.
+    """
+
+    kind: Literal["request", "reminder", "escalation"]
+    request: RequestFacts
+    told: int
+    required: int
+    given: int
+    provider_host: str
+    next_reminder_at: datetime | None = None
+    escalates_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request; to the engineer where the reader is one, else to the institution.
+
+    `by` is the display name of whoever did it, null where rules or a stop code did; `start`, `end` and `roles` are the
+    grant's where there was one; `ended_at` is when a grant was revoked or completed; `words` is the comment, reason or
+    report that came with it; `calendar_uid` is the stable UID of the window's calendar entry.
+    """
+
+    request: RequestFacts
+    result: Result
+    by: str | None = None
+    because: Because | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    roles: tuple[str, ...] = ()
+    ended_at: datetime | None = None
+    words: str = ""
+    calendar_uid: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """`outcome` or `outcome-vendor`."""
+        return "outcome-vendor" if self.request.reader == "engineer" else "outcome"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One message of the conversation: from which side, by whom (display name), when, what."""
+
+    side: Literal["institution", "vendor"]
+    by: str
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A new message on a request; `earlier` is the other side's message before it. `pending`: still to be decided."""
+
+    request: RequestFacts
+    pending: bool
+    message: Remark
+    earlier: Remark | None = None
+
+    @property
+    def kind(self) -> str:
+        """`question` or `question-vendor`."""
+        return "question-vendor" if self.request.reader == "engineer" else "question"
+
+
+@dataclass(frozen=True, slots=True)
+class ImplementationNotice:
+    """Access was given on the ground `implementation`, from `start` to `end`."""
+
+    request: RequestFacts
+    start: datetime
+    end: datetime
+
+    @property
+    def kind(self) -> str:
+        """`implementation`."""
+        return "implementation"
+
+
+Facts = ApprovalNeeded | Outcome | Conversation | ImplementationNotice
+_BY_NAME = {kind.__name__: kind for kind in get_args(Facts)}
+
+
+def to_data(facts: Facts) -> dict[str, Any]:
+    """JSON values from which `from_data` makes equal facts; instants as the trail stamps them."""
+    return {"facts": type(facts).__name__, **_plain(facts)}
+
+
+def from_data(data: Mapping[str, Any]) -> Facts:
+    """The facts that `to_data` wrote. Raises `KeyError` for unknown or missing names, `ValueError` for bad instants."""
+    facts: Facts = _made(_BY_NAME[data["facts"]], data)
+    return facts
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return stamp(value)
+        case tuple():
+            return [_plain(item) for item in value]
+        case str() | int() | None:
+            return value
+        case _:
+            return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+
+
+def _made(kind: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if kind is datetime:
+        return parse_stamp(value)
+    if get_origin(kind) is tuple:
+        return tuple(value)
+    if isinstance(value, Mapping):
+        shape = next(option for option in (kind, *get_args(kind)) if hasattr(option, "__dataclass_fields__"))
+        return shape(**{name: _made(hint, value[name]) for name, hint in get_type_hints(shape).items()})
+    inner = [option for option in get_args(kind) if option is datetime]
+    return _made(inner[0], value) if inner else value

@@ -1,0 +1,314 @@
+"""Facts → message, pure: what each kind of mail says, in text and HTML.
+
+One link and none that decides, no images, nothing the vendor typed in a subject that approvers read, what silence does,
+and at the end the receipt. A row or piece of advice whose fact is null is left out. Words stand in `languages/`, the
+look in `templates/`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from app.notify.calendar import Window, calendar
+from app.notify.facts import ApprovalNeeded, Conversation, Facts, ImplementationNotice, Outcome, RequestFacts
+from app.notify.texts import Phrase, Values, Words, prose
+
+_LINK = re.compile(r"https?://[!-~]+")
+_TEMPLATES = Environment(
+    loader=PackageLoader("app.notify"),
+    autoescape=select_autoescape(("html",)),
+    trim_blocks=True,
+    undefined=StrictUndefined,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A mail's content. `sender` and `list_name` are display names; `calendar` is an iCalendar file or null."""
+
+    kind: str
+    subject: str
+    sender: str
+    list_name: str
+    text: str
+    html: str
+    calendar: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """One kind's layout: the section of the language table, its rows, its advice, and the facts they name."""
+
+    section: str
+    rows: tuple[str, ...]
+    advice: tuple[str, ...]
+    values: Values
+    subject: str
+    follows: bool = True
+    calendar: bytes | None = None
+
+
+def render(facts: Facts, receipt: bytes) -> Message:
+    """The mail that tells `facts`, with `receipt` (a signed note) as its last block.
+
+    Raises `ValueError` for a link that is not plain http or https, and `KeyError` where the language lacks a text.
+    """
+    request = facts.request
+    if not _LINK.fullmatch(request.link):
+        raise ValueError("a mail's link is an absolute http or https address")
+    words = Words(request.locale, request.time_zone)
+    sheet = _sheet(facts, words)
+    parts = _parts(request, words, sheet, receipt.decode())
+    subject = words.say(sheet.subject, sheet.values)
+    if sheet.follows:
+        subject = words.say("subject.reply", {"subject": subject})
+    return Message(
+        facts.kind,
+        subject.text,
+        words.say("sender.name", sheet.values).text,
+        words.say("sender.list", sheet.values).text,
+        _TEMPLATES.get_template("mail.txt").render(m=parts),
+        _TEMPLATES.get_template("mail.html").render(m=parts),
+        sheet.calendar,
+    )
+
+
+def _parts(request: RequestFacts, words: Words, sheet: _Sheet, receipt: str) -> dict[str, object]:
+    values, side = sheet.values, "vendor" if request.reader == "engineer" else "institution"
+
+    def pairs(names: tuple[str, ...], first: str, second: str) -> list[tuple[Phrase, Phrase]]:
+        told = [name for name in names if words.knows_all(second.format(name), values)]
+        return [(words.say(first.format(name), values), words.say(second.format(name), values)) for name in told]
+
+    return {
+        "language": words.locale.language,
+        "direction": words.locale.text_direction,
+        **{
+            part: words.say(f"{sheet.section}.{part}", values)
+            for part in ("title", "preheader", "heading", "text", "button")
+        },
+        "rows": pairs(sheet.rows, "label.{}", "row.{}"),
+        "advice": pairs(sheet.advice, "advice.{}.lead", "advice.{}.text"),
+        "link": request.link,
+        "shown_link": re.sub(r"^https?://", "", request.link),
+        "address": words.say("address.lead", {}),
+        "brand": words.say("sender.brand", values),
+        "sentence": words.say(f"receipt.{side}", {}),
+        "receipt": receipt.removesuffix("\n"),
+        "foot": words.say(f"foot.{request.reader}", values),
+    }
+
+
+def _sheet(facts: Facts, words: Words) -> _Sheet:
+    match facts:
+        case ApprovalNeeded():
+            return _approval_needed(facts, words)
+        case Outcome(request=RequestFacts(reader="engineer")):
+            return _outcome_vendor(facts, words)
+        case Outcome():
+            return _outcome(facts, words)
+        case Conversation():
+            return _conversation(facts, words)
+        case ImplementationNotice():
+            return _implementation(facts, words)
+
+
+def _common(request: RequestFacts, words: Words) -> dict[str, str | Phrase | None]:
+    """The facts that every mail may name: the request's own strings, and phrases made of them."""
+    own = {field.name: getattr(request, field.name) for field in fields(request)}
+    strings: dict[str, str | Phrase | None] = {name: value for name, value in own.items() if isinstance(value, str)}
+    duration = words.duration(request.minutes)
+    window = words.span(request.start, request.end, offset=True) if request.start and request.end else None
+    return {
+        **strings,
+        "duration": duration,
+        "place": words.say(f"tier.{request.tier}", strings),
+        "your": words.say(f"your.{request.tier}", strings),
+        "asked_roles": _roles(request.roles, words),
+        "asked": window or words.say("window.asked_open", {"duration": duration}),
+        "when": words.say(_window_text(request), {"span": window, "duration": duration}),
+        "asked_at": words.moment(request.asked_at),
+        "decide_by": words.moment(request.decide_by, request.at),
+        "decide_by_short": words.short(request.decide_by, request.asked_at),
+    }
+
+
+def _window_text(request: RequestFacts) -> str:
+    if request.start is None:
+        return "window.open"
+    return "window.begun" if request.start <= request.at else "window.fixed"
+
+
+def _roles(roles: tuple[str, ...], words: Words) -> Phrase:
+    if not roles:
+        return words.say("roles.all", {})
+    return (
+        words.say("roles.listed", {"roles": words.join(roles)})
+        if len(roles) <= 3
+        else words.count("roles.many", len(roles), {})
+    )
+
+
+def _thread(request: RequestFacts) -> str:
+    return "subject.asked" if request.ground == "approval" else "subject.given"
+
+
+def _approval_needed(facts: ApprovalNeeded, words: Words) -> _Sheet:
+    request = facts.request
+    values = _common(request, words)
+
+    def later(at: datetime | None) -> str | None:
+        return words.moment(at, request.at) if at else None
+
+    counted = {**values, "given": str(facts.given), "required": str(facts.required)}
+    partly = words.say("unanswered.partly", counted) if facts.given else None
+    values |= {
+        "provider_host": facts.provider_host,
+        "turn": words.count("turn", facts.told, {"approvals": words.count("approvals", facts.required, {})}),
+        "next_reminder_at": later(facts.next_reminder_at),
+        "escalates_at": later(facts.escalates_at),
+        "unanswered": partly or words.say("unanswered.nobody", values),
+        "unanswered_by": partly or words.count("unanswered_by", facts.told, values),
+    }
+    last = {"request": ("your_turn",), "reminder": ("next_reminder", "escalates"), "escalation": ("doubt",)}[facts.kind]
+    advice = ("cannot", "genuine", *last)
+    return _Sheet(
+        facts.kind, ("who", "why", "what", "when"), advice, values, "subject.asked", follows=facts.kind != "request"
+    )
+
+
+_OUTCOME = {
+    # result: rows after who and why, advice
+    "approved": (("what_given", "when_given", "note"), ("disagree", "calendar")),
+    "denied": (("what", "when", "note"), ("closed",)),
+    "expired": (("what", "when"), ("closed",)),
+    "withdrawn": (("what", "when", "reason"), ("closed",)),
+    "revoked": (("what_given", "when_given", "reason"), ("calendar_cancelled", "closed")),
+    "completed": (("what_given", "when_given", "report"), ("dispute",)),
+}
+_OUTCOME_VENDOR = {
+    "approved": (("by", "roles", "asked", "note", "check"), ("begin", "can_end", "when_done")),
+    "denied": (("by", "request", "note"), ("ask_again",)),
+    "expired": (("request",), ("ask_again",)),
+    "withdrawn": (("request", "reason"), ("ask_again",)),
+    "revoked": (("by", "request", "reason"), ("ask_again",)),
+    "completed": (("request", "report"), ("ask_again",)),
+}
+
+
+def _outcome(facts: Outcome, words: Words) -> _Sheet:
+    values = _outcome_values(facts, words)
+    rows, advice = _OUTCOME[facts.result]
+    first = facts.result == "approved" and facts.request.ground != "approval"
+    event = _calendar(facts, words, values) if facts.result in {"approved", "revoked"} else None
+    if event is None:
+        advice = tuple(name for name in advice if not name.startswith("calendar"))
+    section = f"outcome.{facts.result}"
+    return _Sheet(
+        section, ("who", "why", *rows), advice, values, _thread(facts.request), follows=not first, calendar=event
+    )
+
+
+def _outcome_vendor(facts: Outcome, words: Words) -> _Sheet:
+    rows, advice = _OUTCOME_VENDOR[facts.result]
+    section = f"outcome-vendor.{facts.result}"
+    return _Sheet(section, rows, advice, _outcome_values(facts, words), f"{section}.subject", follows=False)
+
+
+def _outcome_values(facts: Outcome, words: Words) -> Values:
+    request = facts.request
+    values = _common(request, words)
+    span = words.span(facts.start, facts.end) if facts.start and facts.end else None
+    less = _is_less(facts)
+    given = (
+        {"span": words.span(facts.start, facts.end, offset=True), "asked": values["asked"]}
+        if facts.start and facts.end
+        else None
+    )
+    values |= {
+        "by": facts.by,
+        "words": prose(facts.words) if facts.words.strip() else None,
+        "ended_at": words.moment(facts.ended_at, request.at) if facts.ended_at else None,
+        "roles": _roles(facts.roles, words),
+        "span": span,
+        "span_utc": words.in_utc().span(facts.start, facts.end) if facts.start and facts.end else None,
+        "when_given": words.say("window.given", given) if given else values["when"],
+        "headline": words.say("headline.less" if less else "headline.full", {}),
+    }
+    return values | {"story": _story(facts, words, values, less=less)}
+
+
+def _story(facts: Outcome, words: Words, values: Values, *, less: bool) -> Phrase | None:
+    match facts.result:
+        case "approved":
+            how = "standing" if facts.request.ground == "standing" else "less" if less else "full"
+        case "denied" | "revoked":
+            how = str(facts.because).replace("-", "_")
+        case _:
+            return None
+    return words.say(f"story.{facts.result}.{how}", values)
+
+
+def _is_less(facts: Outcome) -> bool:
+    """Whether the grant is shorter, or holds fewer roles, than was asked."""
+    if facts.start is None or facts.end is None:
+        return False
+    minutes = (facts.end - facts.start).total_seconds() / 60
+    return minutes < facts.request.minutes or set(facts.roles) != set(facts.request.roles)
+
+
+def _calendar(facts: Outcome, words: Words, values: Values) -> bytes | None:
+    """The window as a calendar entry; one that was taken back is cancelled."""
+    if facts.calendar_uid is None or facts.start is None or facts.end is None:
+        return None
+    return calendar(
+        Window(
+            uid=facts.calendar_uid,
+            at=facts.request.at,
+            start=facts.start,
+            end=facts.end,
+            summary=words.say("calendar.summary", values).text,
+            description=words.say("calendar.description", values).text,
+            url=facts.request.link,
+            cancelled=facts.result == "revoked",
+        )
+    )
+
+
+def _conversation(facts: Conversation, words: Words) -> _Sheet:
+    request, side = facts.request, facts.message.side
+    values = _common(request, words)
+    for name, remark in (("message", facts.message), ("earlier", facts.earlier)):
+        values |= {
+            f"{name}_by": remark.by if remark else None,
+            f"{name}_at": words.moment(remark.at) if remark else None,
+            f"{name}_text": prose(remark.text) if remark else None,
+        }
+    values["decide_by_utc"] = words.in_utc().moment(request.decide_by)
+    state = "pending" if facts.pending else "decided"
+    if facts.kind == "question-vendor":
+        values["standing"] = words.say(f"standing.vendor_{state}", values)
+        section, rows = f"{facts.kind}.institution", ("from", "earlier_answer", "question", "request")
+        return _Sheet(section, rows, ("how_to_answer",), values, f"{section}.subject", follows=False)
+    values["standing"] = words.say(f"standing.{state}", values)
+    section = "question.answer" if side == "vendor" and facts.earlier else f"question.{side}"
+    shown = ("earlier_asked", "answer") if side == "vendor" else ("from", "question")
+    advice = ("not_approval" if facts.pending else "not_decision", "genuine")
+    return _Sheet(section, shown, advice, values, _thread(request))
+
+
+def _implementation(facts: ImplementationNotice, words: Words) -> _Sheet:
+    request = facts.request
+    values = _common(request, words)
+    values |= {
+        "span": words.span(facts.start, facts.end),
+        "ends": words.moment(facts.end, request.at),
+        "when": words.span(facts.start, facts.end, offset=True),
+    }
+    return _Sheet(
+        "implementation", ("who", "why", "what", "when"), ("take_back",), values, _thread(request), follows=False
+    )
