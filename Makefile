@@ -1,0 +1,35 @@
+# Each target makes what it needs first (scripts/setup); a second call finds it made.
+
+BIN := .venv/bin
+
+.PHONY: run demo test lint bench lock
+
+run: ## the service with a small demo world, until Ctrl-C
+	@scripts/setup demo
+	@$(BIN)/countersign demo --stay
+
+demo: ## the main job without hands, a line a step
+	@scripts/setup demo
+	@$(BIN)/countersign demo
+
+lint: ## style, types, floors
+	@scripts/setup test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: lint ## everything
+	$(BIN)/pytest --cov --cov-report=term
+
+bench: ## measured against limits of the same machine; ONLY=name for one
+	@scripts/setup test
+	@$(BIN)/python -m bench $(ONLY)
+
+lock: ## pin what requirements/*.in and package.json name; UPGRADE=1 for newer versions
+	@scripts/setup test
+	@for set in uv runtime demo test; do \
+		$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+			$(if $(UPGRADE),--upgrade) requirements/$$set.in --output-file requirements/$$set.txt || exit 1; \
+	done
+	npm --prefix demo/identity-provider $(if $(UPGRADE),update,install) --package-lock-only --ignore-scripts
