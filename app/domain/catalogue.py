@@ -16,7 +16,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One row: `subject` is `code` or a prefix; `data` and `private` map names to kinds; `vendor`: of that log alone."""
+    """One row: `subject` is `code` or a prefix; `data` and `private` map names to kinds; `vendor`: that log alone."""
 
     subject: str
     actors: frozenset[str]
@@ -27,7 +27,7 @@ class Spec:
 
 def _fields(text: str) -> Mapping[str, str]:
     pairs = (field.split(":", 1) for field in text.split())
-    return MappingProxyType({name: kind for name, kind in pairs})
+    return MappingProxyType(dict(pairs))
 
 
 def _spec(subject: str, actors: str, data: str = "", private: str = "") -> Spec:
@@ -83,9 +83,7 @@ CATALOGUE: Mapping[str, Spec] = MappingProxyType(
         "person.away_set": _spec("per", "person client", "from:ts? to:ts?"),
         "person.removed": _spec("per", "person system operator client"),
         "roster.reviewed": _spec("code", "person", "people:int"),
-        "change.proposed": _spec(
-            "chg", "person client operator", "type:str subject:str data_digest:sha", "change:str"
-        ),
+        "change.proposed": _spec("chg", "person client operator", "type:str subject:str data_digest:sha", "change:str"),
         "change.rejected": _spec("chg", "person system", "because:enum:admin|lapsed", "reason:str"),
         "stop_codes.made": _spec("code", "person", "count:int"),
         "stop_code.used": _spec("code", "system", "revoked:[id:req]", "ip:str"),
@@ -165,9 +163,7 @@ CATALOGUE: Mapping[str, Spec] = MappingProxyType(
         "finding.opened": _spec("fnd", "client system person", "kind:str environment:str? about:str?", "what:str"),
         "finding.explained": _spec("fnd", "person client", "", "text:str"),
         "finding.closed": _spec("fnd", "client system person"),
-        "mail.queued": _spec(
-            "code", "system person client operator", "about:str? kind:str message_id:sha to:[id:per]"
-        ),
+        "mail.queued": _spec("code", "system person client operator", "about:str? kind:str message_id:sha to:[id:per]"),
         "mail.failed": _spec("code", "system", "message_id:sha to:[id:per] permanent:bool"),
         "webhook.set": _spec("code", "person client operator", "webhook:id:whk types:[str]", "url:str"),
         "webhook.removed": _spec("code", "person client operator", "webhook:id:whk"),

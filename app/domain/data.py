@@ -1,8 +1,8 @@
 """Values of the domain as JSON and back: one strict codec, driven by the fields of frozen dataclasses.
 
 `to_data` gives an object with exactly the fields as members: instants as trail stamps, tuples as lists, frozen sets as
-sorted lists. `from_data` takes nothing else (no unknown, missing or mistyped member) and raises `ValueError`, whose text
-begins with the path of the wrong member.
+sorted lists. `from_data` takes nothing else (no unknown, missing or mistyped member) and raises `ValueError`, whose
+text begins with the path of the wrong member.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
+from itertools import pairwise
 from types import UnionType
 from typing import Any, Self, cast, get_args, get_origin, get_type_hints
 
@@ -27,19 +28,19 @@ class Value:
 
     def to_data(self) -> dict[str, Any]:
         """This value as JSON."""
-        return {name: _dump(getattr(self, name)) for name in _names(cast(Hashable, type(self)))}
+        return {name: _dump(getattr(self, name)) for name in _names(cast("Hashable", type(self)))}
 
     @classmethod
     def from_data(cls, data: object) -> Self:
         """The value of `data`. Raises `ValueError`, naming the member."""
-        members = exactly(data, _names(cast(Hashable, cls)))
-        return cls(**{name: _member(name, read, members[name]) for name, read in _readers(cast(Hashable, cls))})
+        members = exactly(data, _names(cast("Hashable", cls)))
+        return cls(**{name: _member(name, read, members[name]) for name, read in _readers(cast("Hashable", cls))})
 
 
 def exactly(data: object, names: Sequence[str]) -> Mapping[str, Any]:
-    """`data` as an object with exactly the members `names`. Raises `ValueError`, naming those that are too many or few."""
+    """`data` as an object with exactly the members `names`. Raises `ValueError`, naming what is too much."""
     if not isinstance(data, Mapping):
-        raise ValueError("an object is wanted")
+        raise ValueError("an object is wanted")  # noqa: TRY004 - wrong input is one kind of error
     if len(data) != len(names) or not all(name in data for name in names):
         wrong = sorted(set(map(str, data)) ^ set(names))
         raise ValueError(f"{', '.join(wrong)}: unknown or missing")
@@ -48,7 +49,7 @@ def exactly(data: object, names: Sequence[str]) -> Mapping[str, Any]:
 
 def sorted_unique(items: Sequence[Any]) -> bool:
     """Whether each item is greater than the one before it (strings by code point)."""
-    return all(a < b for a, b in zip(items, items[1:], strict=False))
+    return all(a < b for a, b in pairwise(items))
 
 
 def sorted_tuple(items: Iterable[str]) -> tuple[str, ...]:
@@ -107,7 +108,7 @@ def _reader(kind: Any) -> Reader:
     if kind is datetime:
         return lambda value: parse_stamp(_exact(value, str))
     if issubclass(kind, Value):
-        return cast(Reader, kind.from_data)
+        return cast("Reader", kind.from_data)
     if issubclass(kind, StrEnum):
         return lambda value: kind(_exact(value, str))
     return lambda value: _exact(value, kind)

@@ -62,6 +62,12 @@ class IllegalTransition(CountersignError):
     """An event met a state in which it cannot happen; nothing was changed."""
 
 
+def require(holds: bool, detail: str) -> None:
+    """Raise `IllegalTransition` unless it holds."""
+    if not holds:
+        raise IllegalTransition(detail)
+
+
 class Unavailable(CountersignError):
     """The database, the provider or the clock is in doubt. `problem` is the slug to answer with."""
 

@@ -1,4 +1,7 @@
-"""TypeIDs (https://github.com/jetify-com/typeid, v0.3): `prefix_` + 26 characters of base32 over a UUIDv7, so they sort by time."""
+"""TypeIDs (https://github.com/jetify-com/typeid, v0.3): `prefix_` + 26 characters of base32 over a UUIDv7.
+
+So they sort by time.
+"""
 
 from __future__ import annotations
 

@@ -11,19 +11,26 @@ from functools import cache
 from typing import Any
 
 from app.domain.data import Value, exactly, sorted_unique
+from app.domain.environment import Environment
 from app.domain.ids import is_id
-from app.domain.institution import Environment, Provider
 from app.domain.policy import Policy
+from app.domain.provider import Provider
 from app.domain.terms import Terms
 from app.domain.times import parse_stamp
 
 Check = Callable[[Any], None]
 
 MAX_INT = 2**53 - 1
+VENDOR = "VENDOR"
 CODE = re.compile(r"[0-9A-Z][0-9A-Z_]{0,39}", re.ASCII)
 SHA = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
-_VALUES: Mapping[str, type[Value]] = {"policy": Policy, "provider": Provider, "environment": Environment, "terms": Terms}
+_VALUES: Mapping[str, type[Value]] = {
+    "policy": Policy,
+    "provider": Provider,
+    "environment": Environment,
+    "terms": Terms,
+}
 _RECORDS: Mapping[str, Mapping[str, str]] = {
     "person": {"person": "id:per", "roles": "[str]", "products": "[str]", "email_domain": "str", "email_digest": "sha"},
     "continues": {"origin": "str", "size": "int", "root": "sha"},

@@ -1,4 +1,4 @@
-"""An institution's policy: the table of `product.md` as a value. Unknown names, wrong kinds and bounds are refused by name.
+"""An institution's policy: the table of `product.md` as a value. Unknown names, wrong kinds and bounds are refused.
 
 A `Policy` that exists is valid. `policy_digest` is the SHA-256 of the JCS of `to_data()`; callers make it.
 """
@@ -37,7 +37,7 @@ _WALL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Hours(Value):
-    """Weekly hours in the institution's zone: `day` is `mon`…`sun`; an instant is inside when `start` <= wall clock < `end`.
+    """Weekly hours in the institution's zone; an instant of that `day` is inside when `start` <= wall clock < `end`.
 
     Minutes of the day; `end` may be 1,440 (`24:00`).
     """
@@ -126,7 +126,9 @@ class Policy(Value):
     def _lists(self) -> tuple[tuple[str, bool, str], ...]:
         reminders, acr = self.remind_after_minutes, self.acr_values
         rising = len(reminders) <= 5 and sorted_unique(reminders) and all(1 <= n <= 20160 for n in reminders)
-        named = len(acr) <= MAX_ACR_VALUES and len(set(acr)) == len(acr) and all(1 <= len(value) <= 200 for value in acr)
+        named = (
+            len(acr) <= MAX_ACR_VALUES and len(set(acr)) == len(acr) and all(1 <= len(value) <= 200 for value in acr)
+        )
         return (
             ("remind_after_minutes", rising, "up to 5 numbers of minutes from 1 to 20160, rising"),
             ("acr_values", named, f"up to {MAX_ACR_VALUES} different values of 1 to 200 characters"),
@@ -213,5 +215,5 @@ TIGHTER: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def tightens(old: Policy, new: Policy) -> bool:
-    """Whether `new` is nowhere looser than `old`; an unchanged policy is not. Whatever is not listed as tightening loosens."""
+    """Whether `new` is nowhere looser than `old`. Whatever is not listed as tightening loosens; the same does not."""
     return all(holds(getattr(old, name), getattr(new, name)) for name, holds in TIGHTER.items())

@@ -10,6 +10,9 @@ from app.domain.data import Value, sorted_unique
 from app.domain.errors import FieldError
 from app.domain.window import Span
 
+HORIZON = timedelta(days=30)
+"""How far ahead a window may begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms(Value):
@@ -28,7 +31,7 @@ class Terms(Value):
 
 
 def intersect(asked: Terms, given: Iterable[Terms], at: datetime) -> tuple[Span, tuple[str, ...]] | None:
-    """What all of them allow when the last approval comes at `at`: one window and the roles; None when nothing is left."""
+    """What all of them allow when the last approval comes at `at`: window and roles; None when nothing is left."""
     every = (asked, *given)
     start = max([at, *(terms.not_before for terms in every if terms.not_before is not None)])
     length = timedelta(minutes=min(terms.minutes for terms in every))
@@ -60,6 +63,7 @@ def widened(asked: Terms, given: Terms, now: datetime) -> tuple[FieldError, ...]
             "not_before",
             "before the end that was asked",
         ),
+        (given.not_before is None or given.not_before <= now + HORIZON, "not_before", "at most 30 days ahead"),
         (set(given.roles) <= set(asked.roles), "roles", "only roles that were asked"),
         (bool(given.roles) or not asked.roles, "roles", "at least one of the roles that were asked"),
     )

@@ -1,72 +1,18 @@
-"""An institution as its trail tells it: provider, environments, people, policy. Changed by `evolve` alone.
-
-A person decides when they hold a deciding role for the product, are bound at the provider now in force, and belong to
-the institution and not to the vendor. Loosening after enrolment has a change with a countersignature (`changes.py`).
-"""
+"""The state of an institution, and the questions that rules ask of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from app.domain.data import Value
+from app.domain.environment import Environment
 from app.domain.people import Person
 from app.domain.policy import Policy
+from app.domain.provider import Provider
 from app.domain.window import day_over
-
-PRODUCTS = ("alma", "primo_ve", "leganto", "esploro")
-TIERS = ("production", "sandbox")
-PHASES = ("implementation", "support")
-MAX_IMPLEMENTATION_DAYS = 540
-VENDOR = "VENDOR"
-
-
-@dataclass(frozen=True, slots=True)
-class Provider(Value):
-    """An identity provider as entry 0 and changes pin it; `roles` maps values of `roles_claim` to roles."""
-
-    issuer: str
-    client_id: str
-    approval_client_id: str | None
-    exclusive: bool
-    required_claims: Mapping[str, str]
-    email_claim: str
-    roles_claim: str | None
-    roles: Mapping[str, str]
-
-    @property
-    def approval_audience(self) -> str:
-        """The only `aud` of a countersignature."""
-        return self.approval_client_id or self.client_id
-
-
-@dataclass(frozen=True, slots=True)
-class Environment(Value):
-    """One product environment. `implementation_ends` (`YYYY-MM-DD`) is set in the implementation phase and null in support."""
-
-    environment: str
-    product: str
-    tier: str
-    phase: str
-    url: str
-    audience: str
-    implementation_ends: str | None
-
-    def __post_init__(self) -> None:
-        for name, words in (("product", PRODUCTS), ("tier", TIERS), ("phase", PHASES)):
-            if getattr(self, name) not in words:
-                raise ValueError(f"{name}: one of {', '.join(words)}")
-        if (self.phase == "implementation") != (self.implementation_ends is not None):
-            raise ValueError("implementation_ends: a date in the implementation phase, null in support")
-        if self.implementation_ends is not None and self.last_day.isoformat() != self.implementation_ends:
-            raise ValueError("implementation_ends: YYYY-MM-DD is wanted")
-
-    @property
-    def last_day(self) -> date:
-        """The last day of the implementation phase."""
-        return date.fromisoformat(self.implementation_ends or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +53,8 @@ class Institution(Value):
 def is_vendor_address(email_domain: str, vendor_domains: tuple[str, ...]) -> bool:
     """Whether an e-mail domain is one of the vendor's, or below one."""
     name = email_domain.lower().rstrip(".")
-    return any(name == domain or name.endswith("." + domain) for domain in (d.lower().rstrip(".") for d in vendor_domains))
+    domains = [domain.lower().rstrip(".") for domain in vendor_domains]
+    return any(name == domain or name.endswith("." + domain) for domain in domains)
 
 
 def holds_role(institution: Institution, person_id: str, product: str) -> bool:
@@ -137,7 +84,7 @@ def eligible(institution: Institution, person_id: str, product: str) -> bool:
 
 def admins(institution: Institution) -> tuple[str, ...]:
     """Those who hold the admin role, bound or not."""
-    return tuple(id for id, person in institution.people.items() if "admin" in person.roles and not person.removed)
+    return tuple(key for key, person in institution.people.items() if "admin" in person.roles and not person.removed)
 
 
 def is_admin(institution: Institution, person_id: str) -> bool:

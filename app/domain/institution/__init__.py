@@ -1,0 +1,42 @@
+"""An institution as its trail tells it: its `state` (provider, environments, people, policy) and its `life`.
+
+A person decides when they hold a deciding role for the product, are bound at the provider now in force, and belong to
+the institution and not to the vendor. What loosens has a countersignature (`changes`).
+"""
+
+from app.domain.environment import Environment
+from app.domain.institution.changes import loosens
+from app.domain.institution.life import evolve, opened
+from app.domain.institution.state import (
+    Change,
+    Institution,
+    admins,
+    eligible,
+    holds_role,
+    implementation_over,
+    implementing,
+    is_admin,
+    is_bound,
+    is_vendor_address,
+    needs_confirmation,
+)
+from app.domain.provider import Provider
+
+__all__ = [
+    "Change",
+    "Environment",
+    "Institution",
+    "Provider",
+    "admins",
+    "eligible",
+    "evolve",
+    "holds_role",
+    "implementation_over",
+    "implementing",
+    "is_admin",
+    "is_bound",
+    "is_vendor_address",
+    "loosens",
+    "needs_confirmation",
+    "opened",
+]
