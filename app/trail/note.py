@@ -138,7 +138,10 @@ class Signer:
 
 def sign(text: str, signers: Sequence[Signer]) -> bytes:
     """The note over `text` with one signature of each signer; `NoteError` where `parse` would refuse it."""
-    data = Note(text, tuple(signer.sign(text) for signer in signers)).to_bytes()
+    try:
+        data = Note(text, tuple(signer.sign(text) for signer in signers)).to_bytes()
+    except UnicodeEncodeError as error:
+        raise NoteError("not a note") from error
     if parse(data).text != text:
         raise NoteError("not a note")
     return data

@@ -20,6 +20,8 @@ class ProofError(ValueError):
 
 def edge_nodes(size: int) -> list[Node]:
     """The right edge of the tree of `size` leaves, largest first: `fold` of their hashes is its root."""
+    if size < 0:
+        raise ProofError("there is no such tree")
     return _cover(0, size)
 
 
