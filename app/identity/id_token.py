@@ -19,7 +19,8 @@ from typing import Final
 
 from joserfc.util import urlsafe_b64encode
 
-from app.identity.jws import IdTokenRefused, Jwks, open_token, public_jwk, thumbprint
+from app.identity.errors import IdTokenRefused
+from app.identity.jws import Jwks, open_token, public_jwk, thumbprint
 
 __all__ = [
     "CLAIMS",

@@ -8,8 +8,7 @@ member twice, no key from the token, one key that is meant for the algorithm or 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +17,8 @@ from joserfc.errors import JoseError
 from joserfc.jws import JWSRegistry
 from joserfc.util import base64_to_int, urlsafe_b64decode
 
-from app.domain.errors import CountersignError
+from app.identity.errors import IdTokenRefused
+from app.identity.strict_json import strict_json
 
 MAX_TOKEN_CHARS: Final = 65_536
 MAX_KID_CHARS: Final = 255
@@ -40,14 +40,6 @@ _FORBIDDEN_HEADERS: Final = frozenset({"crit", "jwk", "jku", "x5u", "x5c", "b64"
 _PUBLIC: Final[Mapping[str, tuple[str, ...]]] = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _LABELS: Final = ("kid", "alg", "use")
-
-
-class IdTokenRefused(CountersignError):
-    """This token, or the key set it was to be judged by, does not count. `problem` is a stable slug."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,26 +159,3 @@ def _object(data: bytes) -> dict[str, object]:
     if not isinstance(value, dict):
         raise IdTokenRefused("id-token-malformed")
     return value
-
-
-def strict_json(data: bytes) -> object:
-    """JSON of proper UTF-8 text, no member twice, no NaN, of bearable depth. Raises `ValueError`."""
-    try:
-        value: object = json.loads(data.decode(), object_pairs_hook=_each_once, parse_constant=_no_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate is not text
-    except RecursionError:
-        raise ValueError("too deep") from None
-    return value
-
-
-def _each_once(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
-    members: dict[str, object] = {}
-    for name, value in pairs:
-        if name in members:
-            raise ValueError(f"member {name!r} twice")
-        members[name] = value
-    return members
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")

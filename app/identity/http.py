@@ -1,0 +1,166 @@
+"""Outgoing HTTP to addresses that others configured: issuers, their key sets and token endpoints.
+
+Resolve, check, pin: a host's addresses are looked up once, every one of them has to be public, and the connection goes
+to an address that was checked, so that a second look-up cannot answer differently (DNS rebinding). The name stands in
+`Host` and is what the certificate is checked against. No redirect is followed, no proxy asked, no connection kept;
+time and size are capped, whatever the server does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+import httpx2
+
+from app.identity.errors import FetchError
+from app.identity.strict_json import strict_json
+
+MAX_BODY: Final = 1 << 20
+CONNECT_TIMEOUT_S: Final = 5.0
+TOTAL_TIMEOUT_S: Final = 10.0
+
+Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Host and port → its addresses. Raises `OSError`."""
+
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+_PORTS: Final = {"https": 443, "http": 80}
+_TIMEOUTS: Final = httpx2.Timeout(TOTAL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S).as_dict()
+_JSON: Final = frozenset({"application/json", "application/jwk-set+json"})
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """What the system's resolver says."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+def is_public(text: str) -> bool:
+    """Whether an address is one of the public internet, and does not stand for one that is not."""
+    address = _embedded(ip_address(text))
+    return address.is_global and not (address.is_multicast or address.is_reserved)
+
+
+def _embedded(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 one carries (mapped, NAT64, 6to4, Teredo), else itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(address.packed[-4:])
+    return address.ipv4_mapped or address.sixtofour or (address.teredo or (address,))[-1]
+
+
+class Fetcher(httpx2.AsyncBaseTransport):
+    """A transport for httpx2 (and for Authlib's clients) that keeps the rules above. Every failure is `FetchError`.
+
+    `allow_private` and `allow_http` are for development. Problems: `scheme`, `address`, `unreachable`, `timeout`,
+    `too-large`, `encoding`; from `get_json` also `redirect`, `status`, `content-type`, `malformed`.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool = False,
+        allow_http: bool = False,
+        resolver: Resolver = resolve,
+        total_timeout_s: float = TOTAL_TIMEOUT_S,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._allow_private = allow_private
+        self._schemes = frozenset({"https", "http"} if allow_http else {"https"})
+        self._resolve = resolver
+        self._total_timeout_s = total_timeout_s
+        self._tls = tls or httpx2.create_ssl_context()
+
+    def is_allowed(self, url: str) -> bool:
+        """Whether a browser or this fetcher may be sent to this address: scheme, host, no user, no fragment."""
+        try:
+            parsed = httpx2.URL(url)
+        except httpx2.InvalidURL:
+            return False
+        return parsed.scheme in self._schemes and bool(parsed.host) and not (parsed.userinfo or parsed.fragment)
+
+    async def get_json(self, url: str) -> tuple[object, bytes]:
+        """The strictly read JSON at `url`, and its exact bytes. Raises `FetchError`."""
+        if not self.is_allowed(url):
+            raise FetchError("scheme", url)
+        async with httpx2.AsyncClient(transport=self, trust_env=False, follow_redirects=False) as client:
+            response = await client.get(url, headers={"Accept": "application/json"})
+        check_json(response)
+        if response.status_code != httpx2.codes.OK:
+            raise FetchError("status", url)
+        try:
+            return strict_json(response.content), response.content
+        except ValueError:
+            raise FetchError("malformed", url) from None
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Sends it, and reads the whole answer. Raises `FetchError`."""
+        url = str(request.url)
+        if not self.is_allowed(url):
+            raise FetchError("scheme", url)
+        try:
+            async with asyncio.timeout(self._total_timeout_s):
+                return await self._send(request)
+        except (TimeoutError, httpx2.TimeoutException):
+            raise FetchError("timeout", url) from None
+        except (httpx2.HTTPError, OSError, UnicodeError):
+            raise FetchError("unreachable", url) from None
+
+    async def _send(self, request: httpx2.Request) -> httpx2.Response:
+        """Tries the host's addresses in turn, until one lets us connect."""
+        for address in await self._addresses(request.url):
+            try:
+                return await self._send_to(address, request)
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                continue
+        raise httpx2.ConnectError("no address of the host answers")
+
+    async def _addresses(self, url: httpx2.URL) -> Sequence[str]:
+        addresses = await self._resolve(url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme])
+        if not self._allow_private and not all(is_public(address) for address in addresses):
+            raise FetchError("address", str(url))
+        return addresses
+
+    async def _send_to(self, address: str, request: httpx2.Request) -> httpx2.Response:
+        headers = httpx2.Headers({**request.headers, "Accept-Encoding": "identity", "Connection": "close"})
+        pinned = httpx2.Request(
+            request.method,
+            request.url.copy_with(host=address),
+            headers=headers,  # with the Host of the name
+            stream=request.stream,
+            extensions={"sni_hostname": request.url.raw_host.decode("ascii"), "timeout": _TIMEOUTS},
+        )
+        async with httpx2.AsyncHTTPTransport(verify=self._tls, trust_env=False) as transport:
+            response = await transport.handle_async_request(pinned)
+            try:
+                body = await _body(response, str(request.url))
+            finally:
+                await response.aclose()
+        return httpx2.Response(response.status_code, headers=response.headers, content=body, request=request)
+
+
+async def _body(response: httpx2.Response, url: str) -> bytes:
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise FetchError("encoding", url)  # we asked for none; unpacking would undo the cap
+    assert isinstance(response.stream, AsyncIterable)
+    body = bytearray()
+    async for part in response.stream:
+        body += part
+        if len(body) > MAX_BODY:
+            raise FetchError("too-large", url)
+    return bytes(body)
+
+
+def check_json(response: httpx2.Response) -> httpx2.Response:
+    """The response, if it is JSON and no redirect. Raises `FetchError`."""
+    url = str(response.request.url)
+    if response.has_redirect_location or response.is_redirect:
+        raise FetchError("redirect", url)
+    if response.headers.get("Content-Type", "").partition(";")[0].strip().lower() not in _JSON:
+        raise FetchError("content-type", url)
+    return response

@@ -1,0 +1,266 @@
+"""The relying party's side of an OpenID provider: discovery, keys, the way there, the code for a token.
+
+OpenID Connect Discovery 1.0, Core 1.0 §3.1; RFC 6749, RFC 7636, RFC 9207. Authlib builds the authorization URL and
+makes the token request, over our `Fetcher`; what it would believe, `id_token.py` judges.
+
+Discovery and keys are kept for at most ten minutes; what cannot be fetched anew is not used for longer. A `kid` that is
+not among the keys causes one refetch at once, then none for 30 seconds; an ordinary fetch starts no such pause. Both are
+kept by issuer: they are the issuer's own words, whoever asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import quote_plus
+
+import httpx2
+from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuthError
+from authlib.oauth2 import OAuth2Client
+
+from app.identity.errors import FetchError, ProviderRefused, ProviderUnavailable
+from app.identity.http import Fetcher, check_json
+from app.identity.id_token import Expected, IdTokenRefused, Jwks, VerifiedIdentity, verify
+from app.identity.strict_json import strict_json
+
+_BASIC: Final = "client_secret_basic"
+KEPT_FOR: Final = timedelta(minutes=10)
+REFETCH_PAUSE: Final = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderConfig:
+    """One registration of ours at a provider."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What we use of a provider's discovery document."""
+
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    token_auth_method: str
+    sends_iss: bool
+    end_session_endpoint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedKeys:
+    """A key set as the provider published it; `body` is the exact bytes, for evidence."""
+
+    jwks: Jwks
+    body: bytes
+    fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """What a browser takes along to the provider. `max_age` 0 asks for a fresh sign-in, null for none in particular."""
+
+    redirect_uri: str
+    state: str
+    nonce: str
+    code_verifier: str
+    scope: str = "openid email profile"
+    max_age: int | None = None
+    acr_values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """What the code was exchanged for: an unjudged ID token, and the access token for its `at_hash`."""
+
+    id_token: str
+    access_token: str | None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What is remembered of one issuer. The lock is for refetches: who waits for one takes its keys."""
+
+    refetching: asyncio.Lock = field(default_factory=asyncio.Lock)
+    metadata: tuple[Metadata, datetime] | None = None
+    keys: PublishedKeys | None = None
+    refetched_at: datetime | None = None
+
+
+class ProviderClient:
+    """All that is ever asked of providers. Raises `ProviderUnavailable` where one cannot be asked."""
+
+    def __init__(self, fetcher: Fetcher) -> None:
+        self._fetcher = fetcher
+        self._kept: dict[str, _Kept] = {}
+
+    async def metadata(self, config: ProviderConfig, now: datetime) -> Metadata:
+        """The provider's own description. Raises `ProviderRefused` where it is of another issuer, or unfit."""
+        kept = self._of(config)
+        if kept.metadata is None or not _young(kept.metadata[1], now, KEPT_FOR):
+            kept.metadata = await self._discover(config.issuer), now
+        return kept.metadata[0]
+
+    async def authorization_url(self, config: ProviderConfig, departure: Departure, now: datetime) -> str:
+        """Where to send the browser.
+
+        `max_age` 0 goes with `prompt=login`: the specification gives both one meaning, and providers that know
+        only the second would otherwise answer from a session and be refused for their `auth_time`.
+        """
+        metadata = await self.metadata(config, now)
+        client = OAuth2Client(
+            None,
+            config.client_id,
+            redirect_uri=departure.redirect_uri,
+            scope=departure.scope,
+            code_challenge_method="S256",
+        )
+        url, _ = client.create_authorization_url(
+            metadata.authorization_endpoint,
+            state=departure.state,
+            code_verifier=departure.code_verifier,
+            nonce=departure.nonce,
+            max_age=None if departure.max_age is None else str(departure.max_age),
+            prompt="login" if departure.max_age == 0 else None,
+            acr_values=" ".join(departure.acr_values) or None,
+        )
+        return str(url)
+
+    async def exchange(
+        self, config: ProviderConfig, code: str, redirect_uri: str, code_verifier: str, now: datetime
+    ) -> TokenAnswer:
+        """Trades the callback's code. Raises `ProviderRefused`: `code-refused`, `id-token-missing`."""
+        metadata = await self.metadata(config, now)
+        answer = await self._token_request(config, metadata, code, redirect_uri, code_verifier)
+        id_token, access_token = answer.get("id_token"), answer.get("access_token")
+        if not isinstance(id_token, str) or not id_token:
+            raise ProviderRefused("id-token-missing")
+        return TokenAnswer(id_token, access_token if isinstance(access_token, str) else None)
+
+    async def identify(
+        self, config: ProviderConfig, id_token: str, expect: Expected
+    ) -> tuple[VerifiedIdentity, PublishedKeys]:
+        """The identity that the token proves, and the keys it was judged by. Raises `IdTokenRefused`."""
+        keys = await self.keys(config, expect.now)
+        try:
+            return verify(id_token, keys.jwks, expect), keys
+        except IdTokenRefused as refused:
+            if refused.problem != "id-token-key-unknown":
+                raise
+        keys = await self._newer_keys(config, keys, expect.now)
+        return verify(id_token, keys.jwks, expect), keys
+
+    async def keys(self, config: ProviderConfig, now: datetime) -> PublishedKeys:
+        """The provider's keys, fetched within the last ten minutes. Raises `IdTokenRefused` for what is no key set."""
+        metadata, kept = await self.metadata(config, now), self._of(config)
+        if kept.keys is None or not _young(kept.keys.fetched_at, now, KEPT_FOR):
+            kept.keys = await self._fetch_keys(metadata, now)
+        return kept.keys
+
+    async def _newer_keys(self, config: ProviderConfig, seen: PublishedKeys, now: datetime) -> PublishedKeys:
+        """Keys newer than those seen, if there are any to be had now."""
+        metadata, kept = await self.metadata(config, now), self._of(config)
+        async with kept.refetching:
+            if kept.keys is not None and kept.keys is not seen:
+                return kept.keys  # somebody fetched them while we waited
+            if kept.refetched_at is None or not _young(kept.refetched_at, now, REFETCH_PAUSE):
+                kept.refetched_at = now
+                kept.keys = await self._fetch_keys(metadata, now)
+            return kept.keys or seen
+
+    def _of(self, config: ProviderConfig) -> _Kept:
+        return self._kept.setdefault(config.issuer, _Kept())
+
+    async def _fetch(self, url: str) -> tuple[object, bytes]:
+        try:
+            return await self._fetcher.get_json(url)
+        except FetchError as error:
+            raise ProviderUnavailable(str(error)) from error
+
+    async def _fetch_keys(self, metadata: Metadata, now: datetime) -> PublishedKeys:
+        data, body = await self._fetch(metadata.jwks_uri)
+        return PublishedKeys(Jwks.read(data), body, now)
+
+    async def _discover(self, issuer: str) -> Metadata:
+        data, _ = await self._fetch(issuer.rstrip("/") + "/.well-known/openid-configuration")
+        if not isinstance(data, dict) or data.get("issuer") != issuer:
+            raise ProviderRefused("provider-issuer")
+        return Metadata(
+            authorization_endpoint=self._endpoint(data, "authorization_endpoint"),
+            token_endpoint=self._endpoint(data, "token_endpoint"),
+            jwks_uri=self._endpoint(data, "jwks_uri"),
+            token_auth_method=_auth_method(data.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])),
+            sends_iss=data.get("authorization_response_iss_parameter_supported", False) is not False,
+            end_session_endpoint=self._endpoint(data, "end_session_endpoint")
+            if "end_session_endpoint" in data
+            else None,
+        )
+
+    def _endpoint(self, data: Mapping[str, object], name: str) -> str:
+        url = data.get(name)
+        if not isinstance(url, str) or not self._fetcher.is_allowed(url):
+            raise ProviderRefused("provider-metadata")
+        return url
+
+    async def _token_request(
+        self, config: ProviderConfig, metadata: Metadata, code: str, redirect_uri: str, code_verifier: str
+    ) -> Mapping[str, object]:
+        encoded = quote_plus if metadata.token_auth_method == _BASIC else str  # RFC 6749 §2.3.1
+        client = AsyncOAuth2Client(
+            encoded(config.client_id),
+            encoded(config.client_secret),
+            token_endpoint_auth_method=metadata.token_auth_method,
+            transport=self._fetcher,
+            trust_env=False,
+            follow_redirects=False,
+        )
+        client.register_compliance_hook("access_token_response", _plain_answer)
+        try:
+            async with client:
+                answer: Mapping[str, object] = await client.fetch_token(
+                    metadata.token_endpoint,
+                    grant_type="authorization_code",
+                    code=code,
+                    redirect_uri=redirect_uri,
+                    code_verifier=code_verifier,
+                )
+        except OAuthError:
+            raise ProviderRefused("code-refused") from None
+        except FetchError as error:
+            raise ProviderUnavailable(str(error)) from error
+        return answer
+
+
+def _plain_answer(response: httpx2.Response) -> httpx2.Response:
+    """A token answer cut down to the strings that we read, strictly read, before Authlib computes with it."""
+    url = str(check_json(response).request.url)
+    if response.is_server_error:
+        raise FetchError("status", url)
+    try:
+        data = strict_json(response.content)
+    except ValueError:
+        raise FetchError("malformed", url) from None
+    if not isinstance(data, dict) or not (response.is_success or "error" in data):
+        raise FetchError("malformed", url)
+    plain = {name: data[name] for name in ("id_token", "access_token") if isinstance(data.get(name), str)}
+    refusal = {"error": "refused"} if "error" in data else {}
+    return httpx2.Response(response.status_code, json={**plain, **refusal}, request=response.request)
+
+
+def _auth_method(offered: object) -> str:
+    """How we show who we are: the first of ours that the provider offers."""
+    if isinstance(offered, list):
+        for method in (_BASIC, "client_secret_post"):
+            if method in offered:
+                return method
+    raise ProviderRefused("provider-metadata")
+
+
+def _young(at: datetime, now: datetime, life: timedelta) -> bool:
+    """Whether less than `life` has passed; a clock that went back makes everything old."""
+    return timedelta() <= now - at < life
