@@ -127,6 +127,10 @@ class Number(enum.IntEnum):
     ONE = 1
 
 
+class Mixed(str, enum.Enum):  # noqa: UP042 -- what orjson would write as 1.5
+    FLOAT = 1.5
+
+
 def nested_in_itself() -> list[object]:
     value: list[object] = []
     value.append(value)
@@ -153,6 +157,8 @@ def nested_in_itself() -> list[object]:
         {1},
         object(),
         Number.ONE,
+        Mixed.FLOAT,
+        [{1: 1}],
         nested_in_itself(),
         [1, [2, [3.0]]],
     ],
