@@ -64,7 +64,7 @@ def metadata(issuer: str) -> dict[str, Any]:
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "service_documentation": f"{issuer}/docs",
         "scopes_supported": sorted(SCOPES),
-        "response_types_supported": [],
+        "response_types_supported": [],  # required, though there is no authorization endpoint that would have any
         "grant_types_supported": [ClientCredentialsGrant.GRANT_TYPE],
         "token_endpoint_auth_methods_supported": list(METHODS),
         "introspection_endpoint_auth_methods_supported": ["Bearer"],
@@ -92,10 +92,14 @@ class _Request(OAuth2Request):  # type: ignore[misc] # Authlib ships no types
 
 
 class _UnsupportedGrantType(UnsupportedGrantTypeError):  # type: ignore[misc] # Authlib ships no types
-    """Authlib's own repeats what was sent, which may hold what RFC 6749 forbids there."""
+    """Told in words, and a missing parameter under the code RFC 6749 has for that."""
 
-    def get_error_description(self) -> str:
-        return "The only grant_type here is client_credentials."
+    description = "The only grant_type here is client_credentials."
+
+    def __init__(self, grant_type: str | None) -> None:
+        super().__init__(grant_type)
+        if grant_type is None:
+            self.error = InvalidRequestError.error
 
 
 class _ClientRefused(InvalidClientError):  # type: ignore[misc] # Authlib ships no types
@@ -137,7 +141,7 @@ class _Server(AuthorizationServer):  # type: ignore[misc] # Authlib ships no typ
 
     def get_token_grant(self, request: _Request) -> _Grant:
         if not _Grant.check_token_endpoint(request):
-            raise _UnsupportedGrantType(None)
+            raise _UnsupportedGrantType(request.payload.grant_type)
         return _Grant(request, self)
 
     def authenticate_client(self, request: _Request, methods: Any, endpoint: str = "token") -> _OAuthClient:
