@@ -17,7 +17,8 @@ _TABLE = tables.clients
 
 @dataclass(frozen=True, slots=True)
 class ClientRow:
-    """`id` is the `cli_…`, `client_id` the name it signs in with, `secrets` keyed hashes as text (two while one is rotated out).
+    """`id` is the `cli_…`, `client_id` the name it signs in with, `secrets` keyed hashes as text (two while one is
+    rotated out).
 
     `jwks` or `jwks_uri` serve `private_key_jwt`. `institutions` `("*",)` means all; `audiences` `()` means none.
     """

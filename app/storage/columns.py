@@ -20,14 +20,17 @@ class Instant(TypeDecorator[datetime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
+        """The type that the database sees."""
         return dialect.type_descriptor(sa.String(27) if dialect.name == "sqlite" else sa.DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
+        """What is stored."""
         if value is None or dialect.name != "sqlite":
             return value
         return stamp(value)
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        """What is read."""
         if value is None or dialect.name != "sqlite":
             return cast("datetime | None", value)
         return parse_stamp(value)
@@ -39,10 +42,12 @@ class Names(TypeDecorator[tuple[str, ...]]):
     impl = sa.JSON
     cache_ok = True
 
-    def process_bind_param(self, value: tuple[str, ...] | None, dialect: sa.Dialect) -> Any:
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: sa.Dialect) -> Any:  # noqa: ARG002 -- their signature
+        """What is stored."""
         return None if value is None else list(value)
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> tuple[str, ...] | None:
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> tuple[str, ...] | None:  # noqa: ARG002 -- their signature
+        """What is read."""
         return None if value is None else tuple(value)
 
 
@@ -52,10 +57,12 @@ class Hashes(TypeDecorator[tuple[bytes, ...]]):
     impl = sa.LargeBinary
     cache_ok = True
 
-    def process_bind_param(self, value: tuple[bytes, ...] | None, dialect: sa.Dialect) -> bytes | None:
+    def process_bind_param(self, value: tuple[bytes, ...] | None, dialect: sa.Dialect) -> bytes | None:  # noqa: ARG002 -- their signature
+        """What is stored."""
         return None if value is None else b"".join(value)
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> tuple[bytes, ...] | None:
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> tuple[bytes, ...] | None:  # noqa: ARG002 -- their signature
+        """What is read."""
         return None if value is None else tuple(value[at : at + 32] for at in range(0, len(value), 32))
 
 

@@ -1,17 +1,19 @@
 """The one place that begins and commits.
 
-* `Database.begin()` is a write transaction: committed when its block ends well, rolled back otherwise. On SQLite it starts
-  with `BEGIN IMMEDIATE`, and writers of this process queue fairly before they take a connection.
+* `Database.begin()` is a write transaction: committed when its block ends well, rolled back otherwise. On SQLite it
+  starts with `BEGIN IMMEDIATE`, and writers of this process queue fairly before they take a connection.
 * `Database.read()` is one snapshot, read only (PostgreSQL: `REPEATABLE READ READ ONLY`).
-* A database in doubt (no connection, pool exhausted, statement, lock or transaction timeout, deadlock) is `Unavailable`.
+* A database in doubt (no connection, pool exhausted, statement, lock or transaction timeout, deadlock) is
+  `Unavailable`.
 * One clock: PostgreSQL's, or the host's on SQLite; an injected one wins.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -39,6 +41,10 @@ _TIMEOUTS = {
 # Connection, resources, operator intervention, system error; serialisation, deadlock, lock and idle timeouts.
 _DOUBTFUL_CLASSES = frozenset({"08", "53", "57", "58"})
 _DOUBTFUL_STATES = frozenset({"40001", "40P01", "55P03", "25P03", "25006"})
+_DOUBTFUL_CODES = frozenset({
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
+})  # fmt: skip
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 
 
@@ -81,10 +87,12 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 def is_doubtful(error: DBAPIError) -> bool:
     """Whether the error says that the database could not answer, rather than that the statement was wrong."""
+    if isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DOUBTFUL_CODES
     state: str | None = getattr(error.orig, "sqlstate", None)
-    if state is not None:
-        return state[:2] in _DOUBTFUL_CLASSES or state in _DOUBTFUL_STATES
-    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    if state is None:
+        return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return state[:2] in _DOUBTFUL_CLASSES or state in _DOUBTFUL_STATES
 
 
 def lock_timed_out(error: DBAPIError) -> bool:
@@ -173,7 +181,8 @@ class Database:
     @asynccontextmanager
     async def _connected(self, options: dict[str, Any]) -> AsyncIterator[Transaction]:
         try:
-            async with await self._open() as connection:
+            async with AsyncExitStack() as stack:
+                connection = await self._connect(stack)
                 await connection.execution_options(**options)
                 await connection.begin()
                 yield Transaction(connection, self.dialect, self.clock)
@@ -182,9 +191,9 @@ class Database:
                 raise
             raise Unavailable("the database did not answer in time") from error
 
-    async def _open(self) -> AsyncConnection:
+    async def _connect(self, stack: AsyncExitStack) -> AsyncConnection:
         try:
-            return await self.engine.connect()
+            return await stack.enter_async_context(self.engine.connect())
         except PoolTimeout as error:
             raise Unavailable("every database connection is in use") from error
         except OSError as error:

@@ -18,7 +18,9 @@ _TABLE = tables.drafts
 
 @dataclass(frozen=True, slots=True)
 class DraftRow:
-    """`subject` is the `req_…` (`chg_…`, `sta_…`), `session` the hashed browser session, `statement` the exact bytes signed for."""
+    """`subject` is the `req_…` (`chg_…`, `sta_…`), `session` the hashed browser session, `statement` the exact bytes
+    signed for.
+    """
 
     log: str
     id: str

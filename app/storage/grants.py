@@ -1,4 +1,6 @@
-"""Grants and approval tokens, as the hot path reads them. `mac` is made and checked by the caller over the other fields."""
+"""Grants and approval tokens, as the hot path reads them. `mac` is made and checked by the caller over the other
+fields.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ _TOKENS = tables.tokens
 
 @dataclass(frozen=True, slots=True)
 class GrantRow:
-    """What an approved request gives. `engineer_id` is the vendor's id; the last two before `mac` are set when it is over."""
+    """What an approved request gives. `engineer_id` is the vendor's id; the last two before `mac` are set when it is
+    over.
+    """
 
     log: str
     id: str

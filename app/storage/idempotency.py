@@ -1,8 +1,10 @@
-"""Idempotency keys (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/): key and answer commit with the change.
+"""Idempotency keys (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/): key and answer commit
+with the change.
 
-`reserve` is the transaction's first statement. On PostgreSQL a second transaction with the same key waits in it for the first:
-it then sees the kept answer (or reserves the key itself, if the first rolled back), and is refused as `idempotency-in-progress`
-when the wait is too long. On SQLite writers queue, so the second always sees what the first left.
+`reserve` is the transaction's first statement. On PostgreSQL a second transaction with the same key waits in it for the
+first: it then sees the kept answer (or reserves the key itself, if the first rolled back), and is refused as
+`idempotency-in-progress` when the wait is too long. On SQLite writers queue, so the second always sees what the first
+left.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ async def reserve(
 ) -> Answer | None:
     """Null when the key is now ours and the work may be done, else the answer to replay.
 
-    `fingerprint` is the hash of method, path and body; another one under the same key is refused as `idempotency-mismatch`.
+    `fingerprint` is the hash of method, path and body; another one under the same key is refused as
+    `idempotency-mismatch`.
     """
     fresh = {"fingerprint": fingerprint, "expires_at": expires_at, "status": None, "headers": None, "body": None}
     insert = tx.insert(_TABLE).values(client=client, key=key, **fresh)
@@ -57,6 +60,11 @@ async def keep(tx: Transaction, client: str, key: str, answer: Answer) -> None:
     update = sa.update(_TABLE).where(_TABLE.c.client == client, _TABLE.c.key == key)
     values = {"status": answer.status, "headers": dict(answer.headers), "body": answer.body}
     await tx.connection.execute(update.values(values))
+
+
+async def release(tx: Transaction, client: str, key: str) -> None:
+    """Give a reserved key back: the work was refused, and refusals are not kept."""
+    await tx.connection.execute(sa.delete(_TABLE).where(_TABLE.c.client == client, _TABLE.c.key == key))
 
 
 async def sweep(tx: Transaction, now: datetime) -> int:

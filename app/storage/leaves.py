@@ -1,7 +1,7 @@
 """The logs: the locked head row, the append, and the reads (`trail-format.md`).
 
-An append locks the head row first and reads the clock after, so that `at` never decreases and no log forks. Leaves are stored
-once, as the exact bytes; the head holds the right edge; a tile becomes a row when it is full.
+An append locks the head row first and reads the clock after, so that `at` never decreases and no log forks. Leaves are
+stored once, as the exact bytes; the head holds the right edge; a tile becomes a row when it is full.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.domain import events as catalogue
-from app.domain.events import Entry, Event
 from app.domain.errors import CountersignError
+from app.domain.events import Entry, Event
 from app.domain.ids import is_id, new_id
 from app.domain.times import stamp
 from app.storage import tables
@@ -35,7 +35,8 @@ _TILES = tables.tiles
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A locked log. `at` is the instant of the next append: now, or the last entry's `at` where the clock is behind that.
+    """A locked log. `at` is the instant of the next append: now, or the last entry's `at` where the clock is behind
+    that.
 
     `clock_ahead`: the last entry is more than 2 s ahead of the clock, so grants are refused, endings never.
     """
@@ -55,7 +56,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An entry, the exact bytes of its leaf, and its private part (null where it has none, or where that was erased)."""
+    """An entry, the exact bytes of its leaf, and its private part (null where it has none, or it was erased)."""
 
     entry: Entry
     leaf: bytes
@@ -67,7 +68,9 @@ class LogExists(CountersignError):
 
 
 async def open_log(tx: Transaction, log: str, origin: str) -> Head:
-    """Open a new, empty log and lock it. Raises `LogExists` where code or origin are taken: none is ever re-initialised."""
+    """Open a new, empty log and lock it. Raises `LogExists` where code or origin are taken: none is ever
+    re-initialised.
+    """
     opened = tx.insert(_LOGS).values(log=log, origin=origin, size=0, edge=(), last_at=None).on_conflict_do_nothing()
     if (await tx.connection.execute(opened)).rowcount != 1:
         raise LogExists(f"the log {log} exists")
@@ -75,7 +78,9 @@ async def open_log(tx: Transaction, log: str, origin: str) -> Head:
 
 
 async def lock(tx: Transaction, log: str) -> Head:
-    """Lock the head of a log, then read the clock. Raises `KeyError` for a log that is not there, `Unavailable` in doubt."""
+    """Lock the head of a log, then read the clock. Raises `KeyError` for a log that is not there, `Unavailable` in
+    doubt.
+    """
     found = (await tx.connection.execute(_LOCK[tx.dialect], {"code": log})).one_or_none()
     if found is None:
         raise KeyError(log)
@@ -108,7 +113,8 @@ _LOCK = _lock_statements()
 async def append(tx: Transaction, head: Head, events: Sequence[Event]) -> tuple[Head, list[Stored]]:
     """Append events to a locked log as one append; the head after it, and what was stored.
 
-    Raises `CatalogueError` for an event that is not of the catalogue, `CanonicalError` for one that has no canonical form.
+    Raises `CatalogueError` for an event that is not of the catalogue, `CanonicalError` for one that has no canonical
+    form.
     """
     if not events:
         return head, []

@@ -1,4 +1,6 @@
-"""Hashes of a log's tree: full tiles are rows, partial ones are read from leaf hashes and from the roots of the rows below."""
+"""Hashes of a log's tree: full tiles are rows, partial ones are read from leaf hashes and from the roots of the rows
+below.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ async def consistency_proof(tx: Transaction, log: str, old_size: int, size: int)
 
 
 async def node_reader(tx: Transaction, log: str, size: int, nodes: Iterable[Node]) -> TileReader:
-    """A reader of these nodes of the tree of `size` leaves, their tiles read at once. Raises `ProofError` past the log's end."""
+    """A reader of these nodes of the tree of `size` leaves, their tiles read at once. Raises `ProofError` past the
+    log's end.
+    """
     _, edge = await snapshot(tx, log)
     if size > edge.size:
         raise proofs.ProofError("the log has no such size")

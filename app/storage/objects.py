@@ -23,7 +23,7 @@ class EvidenceRow:
 
 
 async def put(tx: Transaction, row: EvidenceRow) -> bool:
-    """Store a blob; false when this log already has one of that digest (a countersignature then counts no second time)."""
+    """Store a blob; false when this log already has that digest (a countersignature then counts no second time)."""
     if tx.dialect == "sqlite":  # its trigger refuses an existing key before ON CONFLICT is asked; the writer is alone
         if await read(tx, row.log, row.digest) is not None:
             return False
@@ -44,5 +44,5 @@ async def read_many(tx: Transaction, log: str, digests: Sequence[str]) -> dict[s
     for start in range(0, len(digests), 500):
         some = digests[start : start + 500]
         query = sa.select(_TABLE.c.digest, _TABLE.c.blob).where(_TABLE.c.log == log, _TABLE.c.digest.in_(some))
-        found |= {digest: blob for digest, blob in await tx.connection.execute(query)}
+        found |= {row.digest: row.blob for row in await tx.connection.execute(query)}
     return found

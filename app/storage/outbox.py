@@ -1,7 +1,8 @@
 """The outbox: what must be delivered, written in the transaction of the change, taken by workers under a lease.
 
-Delivery is at least once. A row is `waiting` (due now, later, or leased until `due_at`), `done` or `failed`. Whoever claims a
-row holds it until its lease runs out; then another may, and the late one's `done`, `retry` and `failed` change nothing.
+Delivery is at least once. A row is `waiting` (due now, later, or leased until `due_at`), `done` or `failed`. Whoever
+claims a row holds it until its lease runs out; then another may, and the late one's `done`, `retry` and `failed` change
+nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Refusals, counted: the first of a kind and subject is an event at once, later ones of that minute are one event at its end."""
+"""Refusals, counted: the first of a kind and subject is an event at once, later ones of that minute are one event at
+its end.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ _TABLE = tables.refusals
 
 @dataclass(frozen=True, slots=True)
 class RefusalRow:
-    """`key` tells kind and subject; `minute` when the first came; `later` how many followed; `event` the first, as data."""
+    """`key` tells kind and subject; `minute` when the first came; `later` how many followed; `event` the first, as
+    data.
+    """
 
     log: str
     key: str
@@ -28,17 +32,18 @@ class RefusalRow:
 
 
 async def note(tx: Transaction, log: str, key: str, event: Mapping[str, Any], now: datetime) -> bool:
-    """Count a refusal. True: it is the first of its minute, record it now with `count` 1. False: it will be told later."""
+    """Count a refusal. True: the first of its minute, to be recorded now with `count` 1. False: it is told later."""
     minute = now.replace(second=0, microsecond=0)
     insert = tx.insert(_TABLE).values(log=log, key=key, minute=minute, later=0, event=dict(event))
     counted = insert.on_conflict_do_update(
         index_elements=["log", "key", "minute"], set_={"later": _TABLE.c.later + 1}
     ).returning(_TABLE.c.later)
-    return (await tx.connection.execute(counted)).scalar_one() == 0
+    later: int = (await tx.connection.execute(counted)).scalar_one()
+    return later == 0
 
 
 async def collect(tx: Transaction, log: str, now: datetime) -> list[RefusalRow]:
-    """Remove an institution's minutes that are over; those with later refusals, to be recorded with `count` = `later`."""
+    """Remove an institution's minutes that are over; those with later refusals, to be recorded so."""
     over = sa.delete(_TABLE).where(_TABLE.c.log == log, _TABLE.c.minute <= now - timedelta(minutes=1))
     result = await tx.connection.execute(over.returning(*select_rows(_TABLE, RefusalRow).selected_columns))
     rows = sorted((RefusalRow(*found) for found in result), key=lambda row: (row.minute, row.key))

@@ -18,10 +18,12 @@ _TABLE = tables.requests
 
 @dataclass(frozen=True, slots=True)
 class RequestRow:
-    """`state` is the domain's `AccessRequest.to_data()`; `short` the twelve characters of `/r/{short}`; `client` the `cli_…`.
+    """`state` is the domain's `AccessRequest.to_data()`; `short` the twelve characters of `/r/{short}`; `client` the
+    `cli_…`.
 
     `status` is the one last recorded (the clock may have moved on); `due_at` the next instant at which the clock has
-    something to do here (expiry, activation, elapse, reminder), null when nothing will. `engineer_id` is the vendor's id.
+    something to do here (expiry, activation, elapse, reminder), null when nothing will. `engineer_id` is the vendor's
+    id.
     """
 
     log: str
@@ -46,7 +48,8 @@ class RequestRow:
 class Filter:
     """What a list shows: requests of the institutions `logs` (null: all), newest first, narrowed by what is not null.
 
-    `statuses` are compared with the status last recorded, so a caller that follows the clock asks for the earlier ones too.
+    `statuses` are compared with the status last recorded, so a caller that follows the clock asks for the earlier ones
+    too.
     """
 
     logs: tuple[str, ...] | None

@@ -1,4 +1,6 @@
-"""The roster beside the trail: names, addresses and subjects, which stand in no leaf; and bindings that wait for an admin."""
+"""The roster beside the trail: names, addresses and subjects, which stand in no leaf; and bindings that wait for an
+admin.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The tables. `migrations/` makes exactly these (a test compares), with the triggers and roles of `trail-format.md`.
 
-Every table that grows carries the institution (`log`) first in its key, so that a distributed PostgreSQL can place by it;
-the exceptions are keyed by an API client (`idempotency`, `replays`). No foreign key leads into the trail.
+Every table that grows carries the institution (`log`) first in its key, so that a distributed PostgreSQL can place by
+it; the exceptions are keyed by an API client (`idempotency`, `replays`). No foreign key leads into the trail.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Json = sa.JSON(none_as_null=True)
 Place = sa.BigInteger
 
 
-# The trail.
+# The trail. Without rowids on SQLite, because `INSERT OR REPLACE` over a rowid would slip past a trigger on the key.
 
 logs = sa.Table(
     "logs",
@@ -68,6 +68,7 @@ leaves = sa.Table(
         postgresql_where=sa.text("request IS NOT NULL"),
         sqlite_where=sa.text("request IS NOT NULL"),
     ),
+    sqlite_with_rowid=False,
 )
 private_parts = sa.Table(
     "private_parts",
@@ -76,6 +77,7 @@ private_parts = sa.Table(
     Column("idx", Place, autoincrement=False),
     Column("part", LargeBinary, nullable=False),
     PrimaryKeyConstraint("log", "idx"),
+    sqlite_with_rowid=False,
 )
 tiles = sa.Table(
     "tiles",
@@ -86,6 +88,7 @@ tiles = sa.Table(
     Column("hashes", LargeBinary, nullable=False),
     Column("root", LargeBinary, nullable=False),
     PrimaryKeyConstraint("log", "level", "idx"),
+    sqlite_with_rowid=False,
 )
 evidence = sa.Table(
     "evidence",
@@ -94,6 +97,7 @@ evidence = sa.Table(
     Column("digest", String(71)),
     Column("blob", LargeBinary, nullable=False),
     PrimaryKeyConstraint("log", "digest"),
+    sqlite_with_rowid=False,
 )
 
 # Institutions and people.

@@ -20,7 +20,9 @@ _FLOWS = tables.sign_in_flows
 
 @dataclass(frozen=True, slots=True)
 class WebSessionRow:
-    """`token` is the hash of the cookie's value, `sid` the provider's session id, `details` what the action keeps (claim roles…)."""
+    """`token` is the hash of the cookie's value, `sid` the provider's session id, `details` what the action keeps
+    (claim roles…).
+    """
 
     token: bytes
     log: str
@@ -36,7 +38,9 @@ class WebSessionRow:
 
 @dataclass(frozen=True, slots=True)
 class SignInFlow:
-    """`state` and `browser` are hashes (of the state and of the cookie it is bound to); `details`: nonce, verifier, purpose, next."""
+    """`state` and `browser` are hashes (of the state and of the cookie it is bound to); `details`: nonce, verifier,
+    purpose, next.
+    """
 
     state: bytes
     log: str
@@ -51,7 +55,7 @@ async def begin_flow(tx: Transaction, row: SignInFlow) -> None:
 
 
 async def take_flow(tx: Transaction, state: bytes) -> SignInFlow | None:
-    """Remove the sign-in of a state and return it: each state comes back once. The caller checks its age and browser."""
+    """Remove the sign-in of a state and return it: a state comes back once. The caller checks age and browser."""
     taken = sa.delete(_FLOWS).where(_FLOWS.c.state == state)
     columns = select_rows(_FLOWS, SignInFlow).selected_columns
     found = (await tx.connection.execute(taken.returning(*columns))).one_or_none()

@@ -1,0 +1,60 @@
+"""Who may do what in PostgreSQL: the table of grants, set anew after every migration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from app.storage import tables
+
+RETENTION_ROLE = "countersign_retention"
+
+_APPEND_ONLY = "SELECT, INSERT"
+_CHANGING = "SELECT, INSERT, UPDATE"
+_PASSING = "SELECT, INSERT, UPDATE, DELETE"
+
+# What the application's role may do. A head row (SELECT … FOR UPDATE needs UPDATE) is never deleted.
+GRANTS: Mapping[sa.Table, str] = {
+    tables.leaves: _APPEND_ONLY,
+    tables.tiles: _APPEND_ONLY,
+    tables.private_parts: _APPEND_ONLY,
+    tables.evidence: _APPEND_ONLY,
+    tables.logs: _CHANGING,
+    tables.institutions: _CHANGING,
+    tables.roster: _CHANGING,
+    tables.requests: _CHANGING,
+    tables.request_numbers: _CHANGING,
+    tables.grants: _CHANGING,
+    tables.tokens: _CHANGING,
+    tables.clients: _CHANGING,
+    tables.service_meta: _CHANGING,
+    tables.pending_bindings: _PASSING,
+    tables.environment_secrets: _PASSING,
+    tables.drafts: _PASSING,
+    tables.web_sessions: _PASSING,
+    tables.sign_in_flows: _PASSING,
+    tables.outbox: _PASSING,
+    tables.idempotency: _PASSING,
+    tables.refusals: _PASSING,
+    tables.replays: _PASSING,
+}
+# What retention needs: to find the entry that tells of the erasure (the trigger asks for it) and to delete.
+_RETENTION = {"leaves": "SELECT", "private_parts": "SELECT, DELETE", "evidence": "SELECT, DELETE"}
+
+
+def grant(connection: sa.Connection, role: str) -> None:
+    """Take every privilege from the application's role and give it those of the table."""
+    quote = connection.dialect.identifier_preparer.quote
+    application, retention = quote(role), quote(RETENTION_ROLE)
+    schema = quote(connection.execute(sa.select(sa.func.current_schema(type_=sa.String))).scalar_one())
+    statements = [
+        f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {application}, {retention}, PUBLIC",
+        f"REVOKE CREATE ON SCHEMA {schema} FROM {application}, {retention}, PUBLIC",
+        f"GRANT USAGE ON SCHEMA {schema} TO {application}, {retention}",
+        f"GRANT SELECT ON alembic_version TO {application}",
+        *(f"GRANT {allowed} ON {quote(table.name)} TO {application}" for table, allowed in GRANTS.items()),
+        *(f"GRANT {allowed} ON {quote(table)} TO {retention}" for table, allowed in _RETENTION.items()),
+    ]
+    for statement in statements:
+        connection.exec_driver_sql(statement)
