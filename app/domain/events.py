@@ -65,7 +65,7 @@ def check(event: Event) -> None:
     """Raise `CatalogueError` unless the event is of the catalogue, its private fields included."""
     try:
         spec = _check(event.type, event.subject, event.actor, event.data)
-        _check_fields("private", event.private or {}, spec.private)
+        _check_private(event.private, spec)
     except ValueError as error:
         raise CatalogueError(f"{event.type}: {error}") from None
 
@@ -103,6 +103,12 @@ def _entry(obj: Mapping[str, Any]) -> Entry:
         raise ValueError("institution: a code is wanted")
     _check_place(entry, _check(entry.type, entry.subject, entry.actor, entry.data), committed="private" in obj)
     return entry
+
+
+def _check_private(private: Mapping[str, str | None] | None, spec: Spec) -> None:
+    if (private is not None) != bool(spec.private):
+        raise ValueError("private: present exactly where the catalogue lists private fields")
+    _check_fields("private", private or {}, spec.private)
 
 
 def _check_place(entry: Entry, spec: Spec, *, committed: bool) -> None:

@@ -156,9 +156,10 @@ _PRODUCTS_EN: Mapping[str, str] = MappingProxyType(
 
 def _english(approval: Approval) -> str:
     terms, environment = approval.terms, approval.environment
+    place = f"{_PRODUCTS_EN[environment.product]} {environment.tier} ({environment.environment})"
     return (
-        f"I approve that {approval.engineer_name} ({approval.engineer_id}) of {approval.vendor} uses "
-        f"{approval.account} in {_PRODUCTS_EN[environment.product]} {environment.tier} ({environment.environment}) of {approval.institution} "
+        f"I approve that {approval.engineer_name} ({approval.engineer_id}) of {approval.vendor} "
+        f"uses {approval.account} in {place} of {approval.institution} "
         f"{_window_en(approval)}, {_roles_en(terms.roles)}, for case {approval.case_number}."
     )
 
