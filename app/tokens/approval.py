@@ -10,7 +10,7 @@ import math
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -117,7 +117,7 @@ def mint(
         "nbf": iat,
         "exp": exp,
         "jti": jti,
-        "authorization_details": [{"type": DETAIL_TYPE, **asdict(access)}],
+        "authorization_details": [_detail(access)],
     }
     if jkt is not None:
         claims["cnf"] = {"jkt": jkt}
@@ -158,6 +158,19 @@ def verify(ring: KeyRing, issuer: str, token: str, now: datetime, audiences: fro
 def _too_long() -> Refusal:
     detail = f"The roles make a token of over {MAX_TOKEN} characters. File a new request for fewer roles."
     return Refusal("validation", detail, (FieldError("/roles", "Ask for fewer roles."),))
+
+
+def _detail(access: SupportAccess) -> dict[str, Any]:
+    return {
+        "type": DETAIL_TYPE,
+        "institution": access.institution,
+        "environment": access.environment,
+        "account": access.account,
+        "case": access.case,
+        "roles": access.roles,
+        "request": access.request,
+        "grant": access.grant,
+    }
 
 
 def _is_details(value: Any) -> bool:

@@ -84,6 +84,7 @@ class KeyRing:
     ) -> None:
         """Reads the directory, if there is one. Raises `KeysError` for missing keys or a file that others may read."""
         self._directory = directory
+        self._states = None if directory is None else str(_states_path(directory))
         self._trails = {key.log: key for key in trails}
         self._seen: Mark | None = None
         self._tokens = _by_header(tokens) if directory is None else {}
@@ -143,7 +144,7 @@ class KeyRing:
 
     def _follow(self) -> None:
         """Reads the token keys again when another process changed their states."""
-        if self._directory is not None and mark(_states_path(self._directory)) != self._seen:
+        if self._directory is not None and self._states is not None and mark(self._states) != self._seen:
             # The mark is older than what is read under it, so a change in between is seen by the next call.
             seen, tokens = _read_tokens(self._directory)
             self._tokens, self._seen = _by_header(tokens), seen

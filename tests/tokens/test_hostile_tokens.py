@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.tokens import approval, keys
+from app.tokens import approval, jwt, keys
 from app.tokens.access import api_audience, mint_access_token, read_access_token
 from app.tokens.clients import Client
 from app.tokens.jwt import TokenRefused, check_claims
@@ -414,3 +414,9 @@ PEM = forge_pem()
 def test_an_empty_list_of_checks_is_a_failure() -> None:
     with pytest.raises(TokenRefused):
         check_claims({}, {})
+
+
+@given(st.text("ABQEgwx-_0489", max_size=9))
+def test_canonical_base64url_is_what_encoding_its_bytes_gives_back(segment: str) -> None:
+    same = len(segment) % 4 != 1 and forge.encode(forge.decode(segment)) == segment
+    assert jwt._is_canonical(segment) == same
