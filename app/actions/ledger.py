@@ -1,0 +1,140 @@
+"""The one way to change a log: lock its head, judge, gather events, append them at once, commit.
+
+    async with write(services, code) as book:
+        … judge by book.institution and book.now …
+        book.add(event, …)
+        await book.append()
+
+Nothing is written before `append`, which gives all gathered events one instant, stores the leaves and folds them into
+the institution's row. Whoever refuses adds the event of the refusal, lets the block end (it commits), and raises
+`Refused` after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+from app.actions.services import Services
+from app.domain.errors import Refusal, Refused, Unavailable
+from app.domain.events import Entry, Event
+from app.domain.institution import Institution, evolve
+from app.storage import institutions, leaves, outbox, refusals
+from app.storage.database import Transaction
+from app.storage.institutions import InstitutionRow
+from app.storage.leaves import Head, Stored
+from app.storage.outbox import OutboxRow
+
+T = TypeVar("T")
+
+NOT_FOUND = Refusal("not-found", "There is nothing here, or it is not yours to see.")
+
+
+@dataclass(slots=True)
+class Ledger:
+    """One log, locked, inside one transaction."""
+
+    services: Services
+    tx: Transaction
+    head: Head
+    row: InstitutionRow
+    institution: Institution
+    events: list[Event] = field(default_factory=list)
+    deliveries: list[OutboxRow] = field(default_factory=list)
+
+    @property
+    def code(self) -> str:
+        """The institution's code, which is the log's name."""
+        return self.row.code
+
+    @property
+    def now(self) -> datetime:
+        """The instant of everything that happens in this transaction."""
+        return self.head.at
+
+    @property
+    def next_index(self) -> int:
+        """The index that the next added event will get."""
+        return self.head.size + len(self.events)
+
+    def add(self, *events: Event) -> None:
+        """Gather events; they are appended together."""
+        self.events.extend(events)
+
+    def place(self, event: Event) -> Entry:
+        """Gather an event; the entry it will be, but for its id and commitment, so that state can be folded before."""
+        entry = Entry(
+            self.next_index, "", self.now, self.code, event.type, event.subject, event.actor, event.data, None
+        )
+        self.events.append(event)
+        return entry
+
+    def trust_clock(self) -> None:
+        """Refuse to give anything while the clock stands behind what the log already tells. Raises `Unavailable`."""
+        if self.head.clock_ahead:
+            raise Unavailable(
+                "The clock of this service stands behind its own log; nothing is given until it is right."
+            )
+
+    async def refuse(self, key: str, event: Event) -> None:
+        """Gather the event of a counted refusal: at once if it is the first of its minute, else told at its end."""
+        told = {
+            "type": event.type,
+            "subject": event.subject,
+            "actor": [event.actor.kind, event.actor.id],
+            "data": dict(event.data),
+            "private": None if event.private is None else dict(event.private),
+        }
+        if await refusals.note(self.tx, self.code, key, told, self.now):
+            self.add(event)
+
+    async def append(self) -> list[Stored]:
+        """Append what was gathered, fold it into the institution, put the deliveries into the outbox."""
+        if not self.events:
+            return []
+        self.head, stored = await leaves.append(self.tx, self.head, self.events)
+        self.events = []
+        institution = self.institution
+        for each in stored:
+            institution = evolve(institution, each.entry)
+        if institution != self.institution:
+            self.institution = institution
+            enrolled = institution.enrolled_at is not None
+            self.row = replace(self.row, state=institution.to_data(), enrolled=enrolled)
+            await institutions.save(self.tx, self.row)
+        await outbox.put(self.tx, self.deliveries)
+        self.deliveries = []
+        return stored
+
+
+@asynccontextmanager
+async def write(services: Services, code: str) -> AsyncIterator[Ledger]:
+    """A transaction over one log. Raises `Refused` not-found for an unknown code, `Unavailable` when in doubt."""
+    async with services.database.begin() as tx:
+        yield await lock(services, tx, code)
+
+
+async def lock(services: Services, tx: Transaction, code: str) -> Ledger:
+    """Lock the head of a log inside a transaction. Those who lock several do so in the order of their codes."""
+    try:
+        head = await leaves.lock(tx, code)
+    except KeyError as error:
+        raise Refused(NOT_FOUND) from error
+    row = await institutions.read(tx, code)
+    if row is None:
+        raise Refused(NOT_FOUND)
+    signed = services.heads.read(head.origin)
+    if signed is not None and head.size < signed.size:
+        detail = f"The log of {code} is shorter than a checkpoint signed before: an old backup was restored."
+        raise Unavailable(detail, "trail-rolled-back")
+    return Ledger(services, tx, head, row, Institution.from_data(row.state))
+
+
+def unwrap(outcome: T | Refusal) -> T:
+    """The value of an outcome whose transaction is over. Raises `Refused`."""
+    if isinstance(outcome, Refusal):
+        raise Refused(outcome)
+    return outcome

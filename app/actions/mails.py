@@ -1,0 +1,199 @@
+"""Who is told what: facts put into the outbox, and the event that says so, in the transaction of the change.
+
+One message a reader, each with its own `mail.queued`; the receipt in it is made later, when that event is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from app.actions.held import Held
+from app.actions.ledger import Ledger
+from app.actions.views import VENDOR, check_code, private_fields
+from app.domain.events import SERVICE, Event
+from app.domain.ids import new_id
+from app.domain.institution import admins
+from app.domain.request import AccessRequest, approvals
+from app.notify import facts as told
+from app.notify.facts import ApprovalNeeded, Conversation, Facts, ImplementationNotice, Outcome, Remark, RequestFacts
+from app.notify.mail import message_id
+from app.storage import entries, institutions, roster
+from app.storage.outbox import OutboxRow
+from app.storage.roster import RosterRow
+from app.trail import canonical
+
+PRODUCTS = {"alma": "Alma", "primo_ve": "Primo VE", "leganto": "Leganto", "esploro": "Esploro"}
+
+
+class Post:
+    """The mails of one request, queued under the lock of its log; `post` reads what they are made of."""
+
+    def __init__(
+        self, held: Held, asked: dict[str, str | None], vendor: str, name: str, people: Sequence[RosterRow]
+    ) -> None:
+        self._held = held
+        self._asked = asked
+        self._vendor = vendor
+        self._name = name
+        self._people = {row.person: row for row in people if not row.removed}
+
+    @property
+    def _book(self) -> Ledger:
+        return self._held.book
+
+    def approvers(self) -> list[RosterRow]:
+        """Approvers of the product who are not away; backup approvers too while one is away or nobody is left."""
+        state, now = self._book.institution, self._book.now
+        product = state.environments[self._held.request.environment].product
+        deciding = [person for person in state.people.values() if person.decides_for(product)]
+        away = [person for person in deciding if is_away(person.away_from, person.away_to, now)]
+        first = [person for person in deciding if "approver" in person.roles and person not in away]
+        absent = not first or any("approver" in person.roles for person in away)
+        chosen = [*first, *(p for p in deciding if absent and p not in first and p not in away)]
+        return [self._people[person.id] for person in chosen if person.id in self._people]
+
+    def needed(self, kind: Literal["request", "reminder", "escalation"], readers: Iterable[RosterRow]) -> list[str]:
+        """Tell readers that a request waits; the ids of those told."""
+        readers = list(readers)
+        state, request = self._book.institution, self._held.request
+        required, given = approvals(request, state, self._book.now)
+        host = urlsplit(state.provider.issuer).hostname or state.provider.issuer
+        for reader in readers:
+            facts = self._facts(request, "backup_approver" if kind == "escalation" else "approver", "approval")
+            self._queue(ApprovalNeeded(kind, facts, len(readers), required, given, host), [reader])
+        return [reader.person for reader in readers]
+
+    def outcome(self, result: told.Result, *, by: str | None, because: told.Because | None, words: str = "") -> None:
+        """Tell approvers and the engineer what became of the request."""
+        request = self._held.request
+        grant = request.grant
+        ground: told.Ground = "approval" if grant is None else _ground(grant.ground)
+        details: dict[str, Any] = {"by": by, "because": because, "words": words}
+        if grant is not None:
+            details |= {"start": grant.not_before, "end": grant.not_after, "roles": grant.roles}
+            details |= {"ended_at": grant.ended_at, "calendar_uid": f"{grant.id}@{self._domain()}"}
+        for reader in self.approvers():
+            self._queue(Outcome(self._facts(request, "approver", ground), result, **details), [reader])
+        self._to_engineer(Outcome(self._facts(request, "engineer", ground), result, **details))
+
+    def implementation(self) -> None:
+        """Tell approvers and the institution's notification addresses that access was given on that ground."""
+        grant = self._held.request.grant
+        if grant is None:
+            return
+        for reader in self.approvers():
+            facts = self._facts(self._held.request, "approver", "implementation")
+            self._queue(ImplementationNotice(facts, grant.not_before, grant.not_after), [reader])
+        notice = self._facts(self._held.request, "notice", "implementation")
+        for address in self._book.row.notify:
+            self._queue(ImplementationNotice(notice, grant.not_before, grant.not_after), [], [address])
+
+    def message(self, remark: Remark, earlier: Remark | None, *, but: str | None = None) -> None:
+        """Tell of a message: the other side, and the sender's colleagues where the institution wrote."""
+        request, pending = self._held.request, self._held.request.status == "pending"
+        for reader in self.approvers():
+            if reader.person != but:
+                facts = self._facts(request, "approver", "approval")
+                self._queue(Conversation(facts, pending, remark, earlier), [reader])
+        if remark.side == "institution":
+            self._to_engineer(Conversation(self._facts(request, "engineer", "approval"), pending, remark, earlier))
+
+    def _facts(self, request: AccessRequest, reader: told.Reader, ground: told.Ground) -> RequestFacts:
+        state = self._book.institution
+        environment = state.environments[request.environment]
+        link = self._book.services.page(f"/r/{self._held.row.short}")
+        if reader == "engineer":
+            link = self._asked.get("case_url") or self._book.services.page(f"/v1/access-requests/{request.id}")
+        return RequestFacts(
+            reader=reader,
+            at=self._book.now,
+            institution=self._name,
+            code=self._book.code,
+            locale=state.locale,
+            time_zone=state.time_zone,
+            vendor=self._vendor,
+            product=PRODUCTS[environment.product],
+            tier="production" if environment.tier == "production" else "sandbox",
+            account=request.account,
+            engineer=self._asked.get("engineer_name") or "",
+            engineer_id=self._asked.get("engineer_id") or "",
+            case_number=request.case_number,
+            case_title=self._asked.get("case_title") or "",
+            number=request.number,
+            check_code=check_code(request.digest),
+            asked_at=request.created_at,
+            decide_by=request.decide_by,
+            start=request.asked.not_before,
+            end=request.asked.not_after,
+            minutes=request.asked.minutes,
+            roles=request.asked.roles,
+            ground=ground,
+            link=link,
+        )
+
+    def _to_engineer(self, facts: Facts) -> None:
+        address = self._asked.get("engineer_email")
+        if address:
+            self._queue(facts, [], [address])
+
+    def _domain(self) -> str:
+        return self._book.services.mail_from.rpartition("@")[2]
+
+    def _queue(self, facts: Facts, readers: Sequence[RosterRow], addresses: Sequence[str] = ()) -> None:
+        outbox_id = new_id("evt", self._book.now)
+        to = [reader.email for reader in readers] or list(addresses)
+        thread = canonical.sha(f"{self._held.row.id} {','.join(to)}".encode()).removeprefix("sha256:")[:32]
+        first = message_id(thread, self._domain())
+        begins = isinstance(facts, ApprovalNeeded | ImplementationNotice) and facts.kind in {
+            "request",
+            "implementation",
+        }
+        identifier = first if begins else message_id(outbox_id, self._domain())
+        data = {
+            "about": self._held.row.id,
+            "kind": facts.kind,
+            "message_id": canonical.sha(identifier.encode()),
+            "to": sorted(reader.person for reader in readers),
+        }
+        index = self._book.next_index
+        self._book.add(Event("mail.queued", self._book.code, SERVICE, data))
+        payload = {
+            "facts": told.to_data(facts),
+            "index": index,
+            "to": to,
+            "people": data["to"],
+            "message_id": identifier,
+            "first": None if begins else first,
+            "reply_to": [] if facts.request.reader == "engineer" else self._admins(),
+        }
+        row = OutboxRow(self._book.code, outbox_id, "mail", self._held.row.id, payload, self._book.now, self._book.now)
+        self._book.deliveries.append(row)
+
+    def _admins(self) -> list[str]:
+        ids = admins(self._book.institution)
+        return sorted(row.email for row in self._people.values() if row.person in ids)
+
+
+async def post(held: Held, asked: dict[str, str | None] | None = None) -> Post:
+    """The mails of a held request; `asked` are its private fields where the caller has them already."""
+    book = held.book
+    if asked is None:
+        stored = await entries.read_leaves(book.tx, book.code, held.row.created_index, held.row.created_index + 1)
+        asked = dict(private_fields(stored[0]))
+    vendor = await institutions.read(book.tx, VENDOR)
+    people = await roster.people(book.tx, book.code)
+    return Post(held, asked, vendor.name if vendor is not None else "", book.row.name, people)
+
+
+def is_away(begins: datetime | None, ends: datetime | None, now: datetime) -> bool:
+    """Whether `now` lies in a person's away dates; an open end is open."""
+    if begins is None and ends is None:
+        return False
+    return (begins is None or begins <= now) and (ends is None or now < ends)
+
+
+def _ground(ground: str) -> told.Ground:
+    return "implementation" if ground == "implementation" else "standing" if ground == "standing" else "approval"

@@ -1,0 +1,199 @@
+"""Access requests as vendor systems read and end them, and the conversation about them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from app.actions.held import Held, hold
+from app.actions.ledger import NOT_FOUND, lock, unwrap
+from app.actions.mails import post
+from app.actions.services import Services
+from app.actions.views import RequestView, view, views
+from app.domain.errors import FieldError, Refusal, Refused
+from app.domain.events import Actor, Event
+from app.domain.request import (
+    TERMINAL,
+    Status,
+)
+from app.domain.request import (
+    complete as complete_request,
+)
+from app.domain.request import (
+    withdraw as withdraw_request,
+)
+from app.domain.request.judge import wrong_state
+from app.notify.facts import Remark
+from app.storage import requests
+from app.storage.database import Transaction
+from app.storage.requests import Filter, RequestRow
+from app.tokens.clients import EVERY_INSTITUTION, Caller
+
+SHORT_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+KEY_LIFE = timedelta(hours=24)
+MESSAGES_PER_HOUR = 60
+
+
+async def read(services: Services, caller: Caller, request_id: str) -> RequestView:
+    """A request of one of the caller's institutions. Raises `Refused` not-found."""
+    async with services.database.read() as tx:
+        row = _served(await requests.read(tx, request_id), caller)
+        return await view(tx, row, await tx.now())
+
+
+def _served(row: RequestRow | None, caller: Caller) -> RequestRow:
+    if row is None or not caller.serves(row.log):
+        raise Refused(NOT_FOUND)
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a list shows; null narrows nothing."""
+
+    institution: str | None = None
+    status: Status | None = None
+    case: str | None = None
+    engineer: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list, newest first; `next_cursor` is null on the last."""
+
+    items: tuple[RequestView, ...]
+    next_cursor: str | None
+
+
+# The status last recorded may be one of these while the clock already says the other.
+_RECORDED_AS: Mapping[Status, tuple[str, ...]] = {
+    Status.ACTIVE: ("active", "approved"),
+    Status.ELAPSED: ("elapsed", "active", "approved"),
+    Status.EXPIRED: ("expired", "pending"),
+}
+
+
+async def find(services: Services, caller: Caller, wanted: Wanted, limit: int, cursor: str | None) -> Page:
+    """A page of the caller's requests, by the status of the clock. Raises `Refused` for a foreign cursor."""
+    before = None if cursor is None else _open_cursor(cursor)
+    logs = None if EVERY_INSTITUTION in caller.institutions else tuple(sorted(caller.institutions))
+    if wanted.institution is not None:
+        logs = (wanted.institution,) if caller.serves(wanted.institution) else ()
+    statuses = () if wanted.status is None else _RECORDED_AS.get(wanted.status, (wanted.status.value,))
+    chosen = Filter(logs, statuses, wanted.case, wanted.engineer, None, wanted.created_after, wanted.created_before)
+    found: list[RequestView] = []
+    async with services.database.read() as tx:
+        now = await tx.now()
+        while len(found) <= limit:
+            rows = await requests.find(tx, chosen, limit + 1, before)
+            found += [each for each in await views(tx, rows, now) if wanted.status in {None, each.status}]
+            if len(rows) <= limit:
+                break
+            before = rows[-1].id
+    items = tuple(found[:limit])
+    return Page(items, _cursor(items[-1].row.id) if len(found) > limit else None)
+
+
+def _cursor(request_id: str) -> str:
+    return base64.urlsafe_b64encode(request_id.encode()).decode().rstrip("=")
+
+
+def _open_cursor(cursor: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except ValueError as error:
+        detail = "Give the next_cursor of the page before, as it is."
+        raise Refused(Refusal("validation", detail, (FieldError("/cursor", detail),))) from error
+
+
+async def withdraw(
+    services: Services, caller: Caller, request_id: str, reason: str, if_match: str | None
+) -> RequestView:
+    """Pending → withdrawn. Raises `Refused`: not-found, stale, wrong-state."""
+
+    def act(held: Held, client: Actor) -> list[Event] | Refusal:
+        return withdraw_request(held.request, client, reason, held.book.now)
+
+    return await _end(services, caller, request_id, if_match, act, ("withdrawn", reason))
+
+
+async def complete(
+    services: Services, caller: Caller, request_id: str, summary: str, if_match: str | None
+) -> RequestView:
+    """Approved or active → completed. Raises `Refused`: not-found, stale, wrong-state."""
+
+    def act(held: Held, client: Actor) -> list[Event] | Refusal:
+        return complete_request(held.request, client, summary, held.book.now)
+
+    return await _end(services, caller, request_id, if_match, act, ("completed", summary))
+
+
+async def message(services: Services, caller: Caller, request_id: str, text: str) -> RequestView:
+    """The engineer's side of the conversation, while the request is pending, approved or active."""
+    async with services.database.begin() as tx:
+        held = await _hold_served(services, tx, caller, request_id)
+        outcome = await say(held, Actor("client", caller.cli), text, None)
+    return unwrap(outcome)
+
+
+async def say(held: Held, actor: Actor, text: str, by: str | None) -> RequestView | Refusal:
+    """Add a message to a held request and tell the others; `by` is the person's name, null for the engineer."""
+    if held.request.status in TERMINAL:
+        await held.store()
+        return wrong_state(held.request.status)
+    before = await view(held.book.tx, held.row, held.book.now)
+    recent = [each for each in before.messages if each.at > held.book.now - timedelta(hours=1)]
+    if len(recent) >= MESSAGES_PER_HOUR:
+        detail = f"At most {MESSAGES_PER_HOUR} messages an hour on one request."
+        return Refusal("too-many-requests", detail, retry_after=60)
+    side: Literal["institution", "vendor"] = "institution" if actor.kind == "person" else "vendor"
+    held.tell(Event("message.sent", held.request.id, actor, {"from": side}, {"text": text}))
+    remark = Remark(side, by or before.asked.get("engineer_name") or "", held.book.now, text)
+    last = next((each for each in reversed(before.messages) if each.side != side), None)
+    earlier = (
+        None
+        if last is None
+        else Remark("vendor" if side == "institution" else "institution", last.by, last.at, last.text)
+    )
+    mails = await post(held, dict(before.asked))
+    mails.message(remark, earlier, but=actor.id)
+    await held.store()
+    return await view(held.book.tx, held.row, held.book.now)
+
+
+async def _end(
+    services: Services,
+    caller: Caller,
+    request_id: str,
+    if_match: str | None,
+    act: Callable[[Held, Actor], list[Event] | Refusal],
+    told: tuple[Literal["withdrawn", "completed"], str],
+) -> RequestView:
+    async with services.database.begin() as tx:
+        held = await _hold_served(services, tx, caller, request_id)
+        before = await view(tx, held.row, held.book.now)
+        outcome: RequestView | Refusal = before
+        stale = if_match not in {None, "*", before.etag}
+        events = act(held, Actor("client", caller.cli))
+        if stale:
+            outcome = Refusal("stale", "The request has changed since; read it again.")
+        elif isinstance(events, Refusal):
+            outcome = events
+        else:
+            held.tell(*events)
+            mails = await post(held, dict(before.asked))
+            mails.outcome(told[0], by=before.asked.get("engineer_name"), because=None, words=told[1])
+        await held.store()
+        if isinstance(outcome, RequestView):
+            outcome = await view(tx, held.row, held.book.now)
+    return unwrap(outcome)
+
+
+async def _hold_served(services: Services, tx: Transaction, caller: Caller, request_id: str) -> Held:
+    row = _served(await requests.read(tx, request_id), caller)
+    return await hold(await lock(services, tx, row.log), request_id)

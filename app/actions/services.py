@@ -1,0 +1,40 @@
+"""What actions are handed: everything that does IO or holds a secret, built once in `bootstrap.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.identity.provider import ProviderClient
+from app.notify.smtp import SmtpSettings
+from app.storage.database import Database
+from app.storage.heads import FileHeads
+from app.tokens.keys import KeyRing
+from app.tokens.secrets import Secrets
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The world, as actions see it.
+
+    `base_url` has no slash at its end, `log_name` is the prefix of every log's origin, `mail_from` the sender.
+    """
+
+    database: Database
+    secrets: Secrets
+    ring: KeyRing
+    heads: FileHeads
+    provider: ProviderClient
+    smtp: SmtpSettings | None
+    mail_from: str
+    base_url: str
+    log_name: str
+    requests_per_hour: int
+    version: str
+
+    def origin(self, code: str) -> str:
+        """The origin of an institution's first log."""
+        return f"{self.log_name}/{code}"
+
+    def page(self, path: str) -> str:
+        """The absolute address of one of our pages."""
+        return f"{self.base_url}{path}"
