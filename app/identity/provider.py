@@ -4,8 +4,8 @@ OpenID Connect Discovery 1.0, Core 1.0 §3.1; RFC 6749, RFC 7636, RFC 9207. Auth
 makes the token request, over our `Fetcher`; what it would believe, `id_token.py` judges.
 
 Discovery and keys are kept for at most ten minutes; what cannot be fetched anew is not used for longer. A `kid` that is
-not among the keys causes one refetch at once, then none for 30 seconds; an ordinary fetch starts no such pause. Both are
-kept by issuer: they are the issuer's own words, whoever asks.
+not among the keys causes one refetch at once, then none for 30 seconds; an ordinary fetch starts no such pause. They
+are kept by issuer, being its own words, whoever asks.
 """
 
 from __future__ import annotations
