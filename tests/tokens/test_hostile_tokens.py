@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.tokens import approval, jwt, keys
+from app.tokens import approval, keys
 from app.tokens.access import api_audience, mint_access_token, read_access_token
 from app.tokens.clients import Client
 from app.tokens.jwt import TokenRefused, check_claims
@@ -223,7 +223,7 @@ HOSTILE: dict[str, Hostile] = {
     "sub twice, once escaped": repeated(b"s\\u0075b"),
     "aud twice": repeated(b"aud"),
     "a key twice in a detail": payload(lambda data: data.replace(b'"account"', b'"account":"exl_support","account"')),
-    "over 8 KiB": claim(sub="e" * 7000),
+    "over 8 KiB": claim(sub="e" * 5600),
     "huge": text(lambda token: token + "A" * 5_000_000),
     "iss of another": claim(iss="https://evil.example"),
     "iss with a slash": claim(iss=ISSUER + "/"),
@@ -343,6 +343,8 @@ def test_an_approval_token_is_no_access_token_even_if_the_audience_were_the_same
         read_access_token(ring, ISSUER, mint().token, NOW)
     with pytest.raises(TokenRefused):
         read_access_token(ring, ISSUER, claim(aud=api_audience(ISSUER))(ring, mint().token), NOW)
+    with pytest.raises(TokenRefused):
+        approval.verify(ring, ISSUER, claim(aud=api_audience(ISSUER))(ring, mint().token), NOW)
     with pytest.raises(ValueError, match="audience"):
         mint(audience=api_audience(ISSUER))
 
@@ -414,9 +416,3 @@ PEM = forge_pem()
 def test_an_empty_list_of_checks_is_a_failure() -> None:
     with pytest.raises(TokenRefused):
         check_claims({}, {})
-
-
-@given(st.text("ABQEgwx-_0489", max_size=9))
-def test_canonical_base64url_is_what_encoding_its_bytes_gives_back(segment: str) -> None:
-    same = len(segment) % 4 != 1 and forge.encode(forge.decode(segment)) == segment
-    assert jwt._is_canonical(segment) == same
