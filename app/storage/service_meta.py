@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,12 +13,15 @@ from app.storage.database import Transaction
 _TABLE = tables.service_meta
 
 
-async def read(tx: Transaction, key: str) -> Any:
-    """The JSON value of a key; null for none."""
-    return (await tx.connection.execute(sa.select(_TABLE.c.value).where(_TABLE.c.key == key))).scalar_one_or_none()
+async def read(tx: Transaction, key: str) -> Mapping[str, Any] | None:
+    """The JSON object of a key; null for none."""
+    found: Mapping[str, Any] | None = (
+        await tx.connection.execute(sa.select(_TABLE.c.value).where(_TABLE.c.key == key))
+    ).scalar_one_or_none()
+    return found
 
 
-async def write(tx: Transaction, key: str, value: Any) -> None:
-    """Set the JSON value of a key."""
-    statement = tx.insert(_TABLE).values(key=key, value=value)
-    await tx.connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+async def write(tx: Transaction, key: str, value: Mapping[str, Any]) -> None:
+    """Set the JSON object of a key."""
+    statement = tx.insert(_TABLE).values(key=key, value=dict(value))
+    await tx.connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": dict(value)}))

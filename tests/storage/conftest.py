@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,9 +36,3 @@ async def database(urls: Urls) -> AsyncIterator[Database]:
     database = Database(urls.app)
     yield database
     await database.close()
-
-
-@pytest.fixture
-async def at() -> Callable[[int], datetime]:
-    """An instant, by its second."""
-    return lambda second: datetime.fromtimestamp(1_795_000_000 + second, UTC)

@@ -29,7 +29,7 @@ async def test_migrated_schema_is_exactly_the_tables(urls: Urls) -> None:
 
     def difference(connection: sa.Connection) -> list[Any]:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
-        return compare_metadata(context, metadata)
+        return list(compare_metadata(context, metadata))
 
     assert await _inspect(urls, difference) == []
 
@@ -39,7 +39,7 @@ async def test_comparison_would_notice_a_missing_column(urls: Urls) -> None:
 
     def difference(connection: sa.Connection) -> list[Any]:
         connection.exec_driver_sql("ALTER TABLE outbox DROP COLUMN error")
-        return compare_metadata(MigrationContext.configure(connection), metadata)
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
     assert len(await _inspect(urls, difference)) == 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from app.domain.events import WORKER, Actor, Event
 from app.domain.ids import encode
 from app.storage import leaves
@@ -27,3 +29,8 @@ def refusal(count: int = 1, code: str = CODE) -> Event:
 def reminder(request: str, n: int = 1) -> Event:
     """An event of a request, without a private part."""
     return Event("request.reminded", request, WORKER, {"n": n, "to": []})
+
+
+def at(second: int = 0) -> datetime:
+    """An instant, by its second."""
+    return datetime.fromtimestamp(1_795_000_020 + second, UTC)
