@@ -1,7 +1,8 @@
-"""A mail server that keeps what it gets and shows it on a page: `python -m demo.mailsink --smtp-port 1025 --http-port 8025`.
+"""A mail server that keeps what it gets and shows it on a page.
 
-On 127.0.0.1 only and in memory only: the last `KEPT` mails. `/` lists them, `/mails/{n}` shows one (its HTML in a sandboxed
-frame), `/mails/{n}.eml` is what came in, byte for byte, `/mails.json` is all of it for scripts.
+`python -m demo.mailsink --smtp-port 1025 --http-port 8025`, on 127.0.0.1 and in memory only: the last `KEPT` mails.
+`/` lists them, `/mails/{n}` shows one (its HTML in a sandboxed frame), `/mails/{n}.eml` is what came in, byte for byte,
+and `/mails.json` is all of it for scripts.
 """
 
 from __future__ import annotations
@@ -30,29 +31,31 @@ HOST = "127.0.0.1"
 KEPT = 1000
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; form-action 'none'; base-uri 'self'"
 _STYLE = """
-body{margin:0 auto;max-width:60rem;padding:24px 16px;background:#f5f6f3;color:#1a2226;font:1rem/1.5 system-ui,sans-serif}
-a{color:#0b5a5c}table{width:100%;border-collapse:collapse}td,th{padding:8px;border-top:1px solid #dbe0dc;text-align:start}
-td,h1,dd{overflow-wrap:anywhere}iframe{width:100%;height:70rem;border:1px solid #dbe0dc;background:#fff}
+body{margin:0 auto;max-width:60rem;padding:24px 16px;background:#f5f6f3;color:#1a2226;font:1rem/1.5 system-ui}
+a{color:#0b5a5c}table{width:100%;border-collapse:collapse}td,th{padding:8px;border-top:1px solid #dbe0dc}
+th{text-align:start}td,h1,dd{overflow-wrap:anywhere}iframe{width:100%;height:70rem;border:0;background:#fff}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#fff;border:1px solid #dbe0dc;padding:16px}
 """
-_PAGES = Environment(
-    autoescape=True,
-    loader=DictLoader(
-        {
-            "page": """<!doctype html><html lang="en"><meta charset="utf-8"><title>Mail sink</title>
-<meta name="viewport" content="width=device-width,initial-scale=1"><style>{{ style }}</style>{% block body %}{% endblock %}""",
-            "list": """{% extends "page" %}{% block body %}<h1>Mail sink</h1>
-<table><tr><th>At<th>To<th>Subject</tr>{% for mail in mails %}<tr><td>{{ mail.received_at }}<td>{{ mail.to|join(", ") }}
-<td><a href="/mails/{{ mail.n }}"><bdi>{{ mail.subject }}</bdi></a></tr>{% else %}<tr><td colspan="3">No mail yet.</tr>
-{% endfor %}</table>{% endblock %}""",
-            "mail": """{% extends "page" %}{% block body %}<p><a href="/">All mails</a></p><h1><bdi>{{ mail.subject }}</bdi></h1>
-<dl><dt>From<dd>{{ mail.sender }}<dt>To<dd>{{ mail.to|join(", ") }}<dt>Links<dd>{% for link in mail.links %}
-<a href="{{ link }}" rel="noreferrer">{{ link }}</a> {% endfor %}<dt>Raw<dd><a href="/mails/{{ mail.n }}.eml">as it came in</a></dl>
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Mail sink</title>
+<meta name="viewport" content="width=device-width,initial-scale=1"><style>{{ style }}</style>
+{% block body %}{% endblock %}
+"""
+_LIST = """{% extends "page" %}{% block body %}<h1>Mail sink</h1>
+<table><tr><th>At<th>To<th>Subject</tr>
+{% for mail in mails %}<tr><td>{{ mail.received_at }}<td>{{ mail.to|join(", ") }}
+<td><a href="/mails/{{ mail.n }}"><bdi>{{ mail.subject }}</bdi></a></tr>
+{% else %}<tr><td colspan="3">No mail yet.</tr>
+{% endfor %}</table>{% endblock %}
+"""
+_MAIL = """{% extends "page" %}{% block body %}<p><a href="/">All mails</a></p><h1><bdi>{{ mail.subject }}</bdi></h1>
+<dl><dt>From<dd>{{ mail.sender }}<dt>To<dd>{{ mail.to|join(", ") }}
+<dt>Links<dd>{% for link in mail.links %}<a href="{{ link }}" rel="noreferrer">{{ link }}</a> {% endfor %}
+<dt>Raw<dd><a href="/mails/{{ mail.n }}.eml">as it came in</a></dl>
 {% if html %}<iframe sandbox="allow-popups allow-popups-to-escape-sandbox" title="The mail"
- srcdoc="{{ '<base target=_blank>' + html }}"></iframe>{% endif %}<h2>Text</h2><pre dir="auto">{{ mail.text }}</pre>{% endblock %}""",
-        }
-    ),
-)
+srcdoc="{{ '<base target=_blank>' + html }}"></iframe>{% endif %}
+<h2>Text</h2><pre dir="auto">{{ mail.text }}</pre>{% endblock %}
+"""
+_PAGES = Environment(autoescape=True, loader=DictLoader({"page": _PAGE, "list": _LIST, "mail": _MAIL}))
 
 
 @dataclass(frozen=True, slots=True)

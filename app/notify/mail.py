@@ -73,19 +73,25 @@ def _head(mail: EmailMessage, message: Message, envelope: Envelope) -> None:
     mail["To"] = [_address(to) for to in envelope.to]
     if envelope.reply_to:
         mail["Reply-To"] = [_address(to) for to in envelope.reply_to]
-    mail["Subject"] = line(message.subject)
+    mail["Subject"] = _field(message.subject)
     mail["Date"] = format_datetime(envelope.date)
     mail["Message-ID"] = _checked_id(envelope.message_id)
     if envelope.first is not None and envelope.first != envelope.message_id:
         mail["In-Reply-To"] = mail["References"] = _checked_id(envelope.first)
     mail["Auto-Submitted"] = "auto-generated"
-    mail["List-Id"] = f"{line(message.list_name)} <{_list(envelope)}>"
+    mail["List-Id"] = f"{_field(message.list_name)} <{_list(envelope)}>"
 
 
 def _address(address: str, name: str = "") -> Address:
     if not _ADDRESS.fullmatch(address):
         raise ValueError(f"not an ASCII mail address: {address!r}")
-    return Address(line(name), addr_spec=address)
+    return Address(_field(name), addr_spec=address)
+
+
+def _field(text: str) -> str:
+    # `email` decodes what looks like an RFC 2047 word in a value it is given, line breaks in it included, and would
+    # write them out as new header fields: so nothing may look like one.
+    return line(text).replace("=?", "=\u2060?")
 
 
 def _list(envelope: Envelope) -> str:

@@ -44,14 +44,19 @@ class SmtpSettings:
 
         Raises `ValueError`, which never quotes the URL.
         """
-        parts = urlsplit(url)
+        wrong = ValueError("an SMTP URL is smtp://, smtps:// or smtp+starttls:// [user:password@]host[:port]")
+        try:
+            parts = urlsplit(url)
+            given_port = parts.port
+        except ValueError:
+            raise wrong from None  # the cause quotes the URL, secret and all
         if parts.scheme not in _SCHEMES or not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
-            raise ValueError("an SMTP URL is smtp://, smtps:// or smtp+starttls:// [user:password@]host[:port]")
+            raise wrong
         if (parts.username is None) != (parts.password is None):
-            raise ValueError("an SMTP URL names both user and password, or neither")
+            raise wrong
         tls, port = _SCHEMES[parts.scheme]
         username, password = (unquote(part) if part is not None else None for part in (parts.username, parts.password))
-        return cls(parts.hostname, parts.port or port, tls, username, password, timeout_s)
+        return cls(parts.hostname, given_port or port, tls, username, password, timeout_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,104 @@
+"""The figures of the prototypes as facts: Tue 17 Nov 2026 in Vienna, one sample of every kind and outcome."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from app.notify.facts import ApprovalNeeded, Conversation, Facts, ImplementationNotice, Outcome, Remark, RequestFacts
+
+RECEIPT = (
+    "countersign.example/01EXU_INST\n2292\ncB52VILaIQ9LZKRoYjol5MkToAPRHpN5D3oNrmjD+FU=\n\n"
+    "— countersign.example/01EXU_INST QVbVlHv3zfHfmI9dcG0JtqmWM9id+ZEv8RIfY/IhtLGPl40ANEiYd4IAtMtJpiL9UXP0dbPImjHkmP"
+    "VYVROieerdNvQ=\n"
+).encode()
+
+
+def at(hour: int, minute: int = 0, day: int = 17) -> datetime:
+    """An instant of November 2026, hours in UTC (Vienna is one ahead)."""
+    return datetime(2026, 11, day, hour, minute, tzinfo=UTC)
+
+
+REQUEST = RequestFacts(
+    reader="approver",
+    at=at(11),
+    institution="Example University Library",
+    code="01EXU_INST",
+    locale="en",
+    time_zone="Europe/Vienna",
+    vendor="Ex Libris",
+    product="Alma",
+    tier="production",
+    account="exl_impl",
+    engineer="Senior Support Analyst",
+    engineer_id="EL-20931",
+    case_number="07345512",
+    case_title="Repair the overnight loan notices",
+    number="2026-0042",
+    check_code="QH47-MARL",
+    asked_at=at(11),
+    decide_by=at(19),
+    start=at(13),
+    end=at(21),
+    minutes=480,
+    roles=(),
+    ground="approval",
+    link="https://countersign.example/r/7KQ4M2XDW9TE",
+)
+BACKUP = replace(REQUEST, reader="backup_approver")
+ENGINEER = replace(REQUEST, reader="engineer", link="https://support.vendor.example/cases/07345512")
+NOTICE = replace(REQUEST, reader="notice", ground="implementation")
+STANDING = replace(REQUEST, ground="standing")
+UID = "req_01kdj4t8xqf5tb7rqk3mw2zn9c@countersign.example"
+HEAD = "Head of Library Systems"
+NEEDED = ApprovalNeeded("request", REQUEST, 3, 1, 0, "login.example.edu")
+ASKED = Remark("institution", "Systems Librarian", at(11, 14), "Which letter template do you need to change?")
+ANSWERED = Remark(
+    "vendor", "Senior Support Analyst, Ex Libris", at(11, 22), "Only the Overdue Notice letter.\nThree hours."
+)
+APPROVED = Outcome(
+    REQUEST,
+    "approved",
+    HEAD,
+    start=at(13),
+    end=at(16),
+    roles=("Fulfillment Administrator", "Letter Administrator"),
+    words="Please call first.",
+    calendar_uid=UID,
+)
+REVOKED = replace(APPROVED, result="revoked", because="approver", ended_at=at(14), words="Enough.")
+
+
+def _outcomes(request: RequestFacts, who: str) -> dict[str, Facts]:
+    made = {
+        "approved": replace(APPROVED, request=request),
+        "approved in full": Outcome(request, "approved", HEAD, start=at(13), end=at(21)),
+        "denied": Outcome(request, "denied", HEAD, "decision", words="Not tonight."),
+        "denied for want of a window": Outcome(request, "denied", HEAD, "empty-intersection"),
+        "expired": Outcome(request, "expired"),
+        "withdrawn": Outcome(request, "withdrawn", words="Solved otherwise."),
+        "revoked": replace(REVOKED, request=request),
+        "revoked by a stop code": replace(REVOKED, request=request, by=None, because="stop-code"),
+        "revoked by the rules": replace(REVOKED, request=request, by=None, because="rules"),
+        "completed": replace(APPROVED, request=request, result="completed", ended_at=at(15), words="Repaired."),
+    }
+    return {f"{name}, to the {who}": facts for name, facts in made.items()}
+
+
+SAMPLES: dict[str, Facts] = {
+    "request": NEEDED,
+    "request for several": replace(NEEDED, told=1, required=2),
+    "request from the approval on": replace(NEEDED, request=replace(REQUEST, start=None, end=None)),
+    "reminder": replace(NEEDED, kind="reminder", next_reminder_at=at(17), escalates_at=at(15)),
+    "reminder with one approval": replace(NEEDED, kind="reminder", required=2, given=1),
+    "escalation": replace(NEEDED, kind="escalation", request=BACKUP),
+    **_outcomes(REQUEST, "approvers"),
+    **_outcomes(ENGINEER, "engineer"),
+    "approved on a standing approval": replace(APPROVED, request=STANDING, by=None),
+    "answer": Conversation(REQUEST, True, ANSWERED, ASKED),
+    "message of the vendor": Conversation(REQUEST, False, ANSWERED),
+    "question of a colleague": Conversation(REQUEST, True, ASKED),
+    "question to the engineer": Conversation(ENGINEER, True, ASKED, ANSWERED),
+    "message to the engineer": Conversation(ENGINEER, False, ASKED),
+    "implementation": ImplementationNotice(NOTICE, at(13), at(13, day=30)),
+}
