@@ -189,6 +189,7 @@ def _decision(**changes: Any) -> Event:
 def test_terms_and_evidence_stand_with_an_approval_alone() -> None:
     check(_decision())
     check(_decision(verdict="deny", terms=None, evidence=[]))
+    wrong: dict[str, Any]
     for wrong in ({"terms": None}, {"evidence": []}, {"verdict": "deny"}, {"verdict": "deny", "terms": None}):
         with pytest.raises(CatalogueError):
             check(_decision(**wrong))
@@ -202,7 +203,7 @@ def test_every_kind_of_the_catalogue_compiles() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "good", "bad"),
+    "kind, good, bad",
     [
         ("policy", Policy().to_data(), {**Policy().to_data(), "approvals_required": 0}),
         ("provider", PROVIDER.to_data(), {**PROVIDER.to_data(), "exclusive": 1}),

@@ -121,7 +121,7 @@ def entry(event: Event, index: int, at: datetime) -> Entry:
 def happen(state: Institution, type_: str, subject: str, actor: Actor, data: Mapping[str, Any]) -> Institution:
     """The institution after one more event, private fields made up."""
     spec = events.CATALOGUE[type_]
-    private = {name: "x" for name in spec.private} or None
+    private = dict.fromkeys(spec.private, "x") or None
     return institution.evolve(state, entry(Event(type_, subject, actor, data, private), 7, NOW))
 
 
