@@ -27,6 +27,7 @@ TOTAL_TIMEOUT_S: Final = 10.0
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port → its addresses. Raises `OSError`."""
 
+_GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _PORTS: Final = {"https": 443, "http": 80}
 _TIMEOUTS: Final = httpx2.Timeout(TOTAL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S).as_dict()
@@ -42,6 +43,8 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 def is_public(text: str) -> bool:
     """Whether an address is one of the public internet, and does not stand for one that is not."""
     address = _embedded(ip_address(text))
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
 

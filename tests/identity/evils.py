@@ -340,6 +340,9 @@ DISCOVERY: Final[dict[str, Evil]] = {
     "no client secret wanted": Evil(
         "provider-metadata", discovery=instead(token_endpoint_auth_methods_supported=["none"])
     ),
+    "client secret by text": Evil(
+        "provider-metadata", discovery=instead(token_endpoint_auth_methods_supported="client_secret_basic")
+    ),
     "discovery member twice": Evil(DOWN, discovery=twice),
     "discovery moved": Evil(DOWN, discovery=moved),
     "discovery moved, with a body": Evil(DOWN, discovery=moved_with_body),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
@@ -19,6 +20,7 @@ from tests.identity.evils import EVILS, named, no_kid
 from tests.identity.malicious_provider import HONEST, Evil, Made, MaliciousProvider, key
 
 REDIRECT = "https://countersign.example/callback/01EXU_INST"
+TLS = httpx2.create_ssl_context()  # made once: it takes longer than a whole sign-in
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def provider(running: MaliciousProvider) -> MaliciousProvider:
 
 @pytest.fixture
 def client() -> ProviderClient:
-    return ProviderClient(Fetcher(allow_private=True, allow_http=True, total_timeout_s=5))
+    return ProviderClient(Fetcher(allow_private=True, allow_http=True, tls=TLS, total_timeout_s=5))
 
 
 def config(provider: MaliciousProvider) -> ProviderConfig:
@@ -130,7 +132,7 @@ async def test_what_the_specification_leaves_open_is_accepted(
 async def test_a_lying_provider_signs_nobody_in(provider: MaliciousProvider, name: str) -> None:
     provider.evil = EVILS[name]
     client = ProviderClient(
-        Fetcher(allow_private=True, allow_http=True, total_timeout_s=0.5 if provider.evil.slow else 10),
+        Fetcher(allow_private=True, allow_http=True, tls=TLS, total_timeout_s=0.5 if provider.evil.slow else 10),
     )
     with pytest.raises(CountersignError) as refused:
         await sign_in(client, provider)
@@ -151,6 +153,16 @@ async def test_a_rotated_key_is_found_at_once(client: ProviderClient, provider: 
     identity, keys = await sign_in(client, provider)
     assert identity.jwk["kid"] == "k2"
     assert len(keys.jwks.keys) == 2
+    assert provider.hits["/jwks"] == 2
+
+
+async def test_sign_ins_that_meet_a_rotation_together_share_one_refetch(
+    client: ProviderClient, provider: MaliciousProvider
+) -> None:
+    await sign_in(client, provider)
+    provider.keys = [key("ES256", "k2")]
+    identities = await asyncio.gather(*(sign_in(client, provider) for _ in range(5)))
+    assert {identity.jwk["kid"] for identity, _ in identities} == {"k2"}
     assert provider.hits["/jwks"] == 2
 
 
