@@ -1,0 +1,68 @@
+"""Grants derived again, before anything is given on them: the service replays the request's own trail entries.
+
+Rows of the hot path are never asked. What is asked are the entries that a bundle of this request would hold, their
+private parts, and the evidence they name; the rules and countersignature checks are those of the offline verifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from app.audit.replay import Replay
+from app.audit.world import Sources
+from app.domain.errors import Refusal
+from app.domain.events import Entry
+from app.domain.request import Grant, may_mint
+from app.trail import canonical, log
+
+# A session left open is the worker's to end; it takes nothing from the grant.
+_HARMLESS = frozenset({"session-lingers"})
+
+
+class StoredEntry(Protocol):
+    """An entry as storage gives it: the exact bytes of its leaf, and its private part where there is one."""
+
+    @property
+    def entry(self) -> Entry:
+        """The entry."""
+
+    @property
+    def leaf(self) -> bytes:
+        """Its leaf."""
+
+    @property
+    def private(self) -> bytes | None:
+        """Its private part; null where it has none, or it was erased."""
+
+
+def evidence_named(stored: Iterable[StoredEntry]) -> list[str]:
+    """The evidence that a derivation over these entries reads, each once."""
+    return list(dict.fromkeys(digest for each in stored for digest in each.entry.data.get("evidence", ())))
+
+
+def derive_grant(
+    stored: Iterable[StoredEntry], evidence: Mapping[str, bytes], request_id: str, now: datetime
+) -> Grant | Refusal:
+    """The grant under which the request may be used at `now`, or why there is none.
+
+    `stored`: what a read filtered by this request gives (`storage.entries.entries_about`), by rising index.
+    `evidence`: blobs by `sha256:…`, at least those of `evidence_named`. Any finding refuses (`grant-not-derivable`).
+    """
+    replay = Replay(Sources(blob=evidence.get, whole=False))
+    for each in stored:
+        part = None if each.private is None else log.parse_private(each.private).fields
+        if each.entry.private is not None and each.private is None:
+            replay.world.missing_parts[each.entry.index] = each.entry.at
+        if each.private is not None and canonical.sha(each.private) != each.entry.private:
+            replay.world.find(each.entry, "private-changed", "the private part is not what the entry commits to")
+        replay.feed(each.entry, each.leaf, part)
+    replay.finish()
+    wrong = [finding for finding in replay.world.findings if finding.code not in _HARMLESS]
+    if wrong:
+        return Refusal("grant-not-derivable", f"entry {wrong[0].index}: {wrong[0].words} ({wrong[0].code})")
+    request = replay.world.requests.get(request_id)
+    if request is None:
+        return Refusal("not-found", "There is no such request.")
+    return may_mint(request, now)

@@ -1,0 +1,235 @@
+"""Replay: every entry in order, through the rules the service runs, in one pass and bounded memory.
+
+`Replay.feed` takes one entry after the other and never stops at a finding: the entry's effect, where the domain allows
+it, still counts, so that one wrong entry is one finding and not a flood. What an append has to go on with (the outcome
+of a vote, a revocation after a change) is awaited in the entries that follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from types import MappingProxyType
+
+from app.audit import replay_people, replay_requests, replay_rest, replay_sessions, replay_standing
+from app.audit.findings import Fault
+from app.audit.world import ANY, Fields, Sources, World
+from app.domain.errors import IllegalTransition
+from app.domain.events import Entry, Event
+from app.domain.institution import is_vendor_address, opened
+from app.domain.people import DECIDING_ROLES
+from app.trail import canonical
+
+Handler = Callable[[World, Entry, Fields | None], None]
+
+CODE_CHARS = 16
+
+HANDLERS: Mapping[str, Handler] = MappingProxyType(
+    {
+        **replay_people.HANDLERS,
+        **replay_requests.HANDLERS,
+        **replay_sessions.HANDLERS,
+        **replay_standing.HANDLERS,
+        **replay_rest.HANDLERS,
+    }
+)
+"""Type → rule. `trail.opened` and `request.created` have their own; vendor types stand in no institution's log."""
+
+_RECONSIDERED = frozenset(
+    {"policy.set", "environment.set", "environment.switched_to_support", "institution.changed", "identity_provider.set"}
+)
+_OUTCOMES = frozenset({"request.approved", "request.denied"})
+_SCOPES: Mapping[str, str] = MappingProxyType(
+    {
+        "request.created": "requests",
+        "request.withdrawn": "requests",
+        "request.completed": "requests",
+        "message.sent": "requests",
+        "token.issued": "tokens",
+        "session.opened": "sessions",
+        "session.part_added": "sessions",
+        "session.ended": "sessions",
+        "session.resumed": "sessions",
+        "scan.completed": "accounts",
+        "sign_ins.reconciled": "accounts",
+        "finding.explained": "accounts",
+        "change.proposed": "admin",
+        "environment.switched_to_support": "admin",
+        "person.away_set": "admin",
+        "webhook.set": "admin",
+        "webhook.removed": "admin",
+        "trail.exported": "trail:read",
+        "evidence.read": "trail:read",
+        "recording.read": "trail:read",
+    }
+)
+_ANYBODY = frozenset({"trail.exported", "evidence.read", "recording.read", "sign_in.succeeded", "sign_out.done"})
+_JUDGED_ELSEWHERE = frozenset({"decision.made", "decision.refused", "sign_out.done", "sign_in.succeeded"})
+
+
+class Replay:
+    """One pass over a log's entries; `world` holds what came of it."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.world = World(sources)
+        self.last: Entry | None = None
+        self._place = 0
+        self._ids: set[str] = set()
+
+    def feed(self, entry: Entry, leaf: bytes, part: Fields | None) -> None:
+        """The next entry, its exact bytes, and its private fields where they are at hand. Finds, never raises."""
+        world = self.world
+        self._frame(entry)
+        if self.last is not None and entry.at > self.last.at:
+            if world.owed:
+                world.settle(entry.at)
+            if world.deadlines:
+                replay_sessions.linger(world, entry.at)
+        expected = self._expected(entry)
+        try:
+            if world.state is None:
+                self._open(entry, leaf, part)
+            else:
+                self._actor(entry)
+                self._apply(entry, leaf, part, follows=expected)
+        except Fault as fault:
+            world.find(entry, fault.code, fault.words)
+        except (IllegalTransition, ValueError, KeyError) as error:
+            world.find(entry, "not-by-rules", f"{entry.type} could not happen here: {error}")
+        self.last = entry
+
+    def skip(self, code: str, words: str) -> None:
+        """The next entry cannot be read at all."""
+        self.world.find(self._place, code, words)
+        self._place += 1
+
+    def finish(self) -> None:
+        """The log ends here: what is still owed is missing."""
+        world, last = self.world, self.last
+        if last is None:
+            world.find(None, "empty", "there are no entries")
+            return
+        if world.following:
+            world.find(last, "outcome-missing", f"the append had to go on with {world.following[0].type}")
+        world.settle(None)
+        replay_sessions.linger(world, last.at)
+        if not world.sources.with_private:
+            return
+        for digest, (index, _) in world.missing_blobs.items():
+            world.find(index, "evidence-missing", f"the evidence {digest} is neither there nor erased by an entry")
+        for index in world.missing_parts:
+            world.find(index, "private-missing", "the private part is neither there nor erased by an entry")
+
+    def _frame(self, entry: Entry) -> None:
+        """Place, time and identity of an entry among the others."""
+        world, last = self.world, self.last
+        if entry.index < self._place or (world.sources.whole and entry.index != self._place):
+            world.find(entry, "index", f"entry {self._place} is wanted here")
+        self._place = entry.index + 1
+        if last is not None and entry.at < last.at:
+            world.find(entry, "time", "the entry is older than the one before it")
+        if last is not None and entry.institution != last.institution:
+            world.find(entry, "institution", "the entry is of another institution")
+        if entry.id in self._ids:
+            world.find(entry, "id-twice", "an entry of this id stands before")
+        self._ids.add(entry.id)
+
+    def _expected(self, entry: Entry) -> bool:
+        """Whether the entry is what the append had to go on with."""
+        following, last = self.world.following, self.last
+        if not following or last is None:
+            return False
+        event = following.popleft()
+        if _same(event, entry) and (entry.index, entry.at) == (last.index + 1, last.at):
+            return True
+        following.clear()
+        if (entry.type, entry.subject) == (event.type, event.subject):
+            self.world.find(entry, "outcome-differs", _difference(event, entry))
+            return True
+        self.world.find(last, "outcome-missing", f"the append had to go on with {event.type}")
+        return False
+
+    def _open(self, entry: Entry, leaf: bytes, part: Fields | None) -> None:
+        world = self.world
+        digest = sha256(leaf).digest()
+        world.opened_digest, world.enrolment_code = "sha256:" + digest.hex(), canonical.code(digest, CODE_CHARS)
+        world.state = opened(entry)
+        if part is not None:
+            world.name, world.notify = part["name"], part["notify"]
+            _first_addresses(world, part)
+        for person in world.state.people.values():
+            vendor = is_vendor_address(person.email_domain, world.state.vendor_domains)
+            if vendor and DECIDING_ROLES & set(person.roles):
+                raise Fault("vendor-approver", "nobody with an address of the vendor is ever an approver")
+        if world.state.provider.issuer in world.state.vendor_issuers:
+            raise Fault("vendor-provider", "the institution's provider is the vendor's")
+
+    def _apply(self, entry: Entry, leaf: bytes, part: Fields | None, *, follows: bool) -> None:
+        world = self.world
+        if entry.type == "request.created":
+            replay_requests.request_created(world, entry, part, "sha256:" + sha256(leaf).hexdigest())
+            return
+        handler = HANDLERS.get(entry.type)
+        if handler is None:
+            raise Fault("type", f"{entry.type} has no place in this log")
+        handler(world, entry, part)
+        if entry.type in _OUTCOMES and not follows:
+            self._unfounded(entry)
+        if entry.type in _RECONSIDERED:
+            replay_requests.reconsider(world, entry)
+        if entry.type in {"request.revoked", "request.completed"}:
+            replay_sessions.shorten(world, world.requests[entry.subject])
+
+    def _unfounded(self, entry: Entry) -> None:
+        """A grant or a denial that nothing led to; a standing approval is the one ground that needs no vote."""
+        if entry.type == "request.approved" and entry.data["ground"] == "standing":
+            replay_standing.standing_used(self.world, entry, self.world.requests[entry.subject])
+            return
+        raise Fault("outcome-unfounded", "no vote and no ground led to this outcome")
+
+    def _actor(self, entry: Entry) -> None:
+        world = self.world
+        if entry.actor.kind == "client":
+            words = world.client_fault(entry, _SCOPES.get(entry.type))
+            if words is not None:
+                world.find(entry, "client", words)
+        elif entry.actor.kind == "person" and entry.type not in _JUDGED_ELSEWHERE:
+            words = self._person(entry)
+            if words is not None:
+                world.find(entry, "person", words)
+
+    def _person(self, entry: Entry) -> str | None:
+        institution, vendor = self.world.institution, self.world.sources.vendor
+        person = institution.people.get(entry.actor.id)
+        if person is None:
+            known = vendor is None or (vendor.vendor is not None and entry.actor.id in vendor.vendor.people)
+            return None if entry.type in _ANYBODY and known else "the actor is not of the roster"
+        if person.removed:
+            return "the actor had been removed from the roster"
+        if person.bound_at(institution.provider.issuer) is None:
+            return "the actor is not bound at the provider in force"
+        return None
+
+
+def _first_addresses(world: World, part: Fields) -> None:
+    """The addresses of entry 0's people, each as its row commits to it."""
+    emails, salts = (canonical.decode_object((part[name] or "").encode()) for name in ("emails", "salts"))
+    for person in world.institution.people.values():
+        email, salt = emails.get(person.id), salts.get(person.id)
+        if not isinstance(email, str) or not isinstance(salt, str):
+            raise Fault("address-differs", f"the private part has no address of {person.id}")
+        fits = replay_people.email_digest(email, salt) == person.email_digest
+        if not fits or email.lower().rpartition("@")[2] != person.email_domain.lower():
+            raise Fault("address-differs", f"the private part has another address of {person.id} than the entry")
+        world.emails[person.id] = email.lower()
+
+
+def _same(event: Event, entry: Entry) -> bool:
+    if (event.type, event.subject, event.actor) != (entry.type, entry.subject, entry.actor):
+        return False
+    return all(value in (ANY, entry.data.get(name)) for name, value in event.data.items())
+
+
+def _difference(event: Event, entry: Entry) -> str:
+    names = [name for name, value in event.data.items() if value not in (ANY, entry.data.get(name))]
+    return f"the rules give another {', '.join(names) or 'actor'}"

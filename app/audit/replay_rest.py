@@ -1,0 +1,142 @@
+"""Replay of everything else: findings, hooks, mails, scans, exports, erasures. What they name must exist."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from app.audit.findings import Fault
+from app.audit.replay_people import changed
+from app.audit.world import Fields, World
+from app.domain.events import Entry
+
+KINDS = frozenset(
+    "unintended-user support-account-active api-account-staff impl-account-changed sign-in-unmatched work-disputed "
+    "day-not-reconciled".split()
+)
+
+
+def mail(world: World, entry: Entry, _: Fields | None) -> None:
+    """A mail goes to people of the roster."""
+    people = world.institution.people
+    if any(person not in people for person in entry.data["to"]):
+        raise Fault("person-unknown", "the entry names somebody who is not of the roster")
+
+
+def finding_opened(world: World, entry: Entry, _: Fields | None) -> None:
+    """Something wrong was found."""
+    if entry.subject in world.open_findings:
+        raise Fault("finding-twice", "a finding of this id was opened before")
+    world.open_findings.add(entry.subject)
+    _environment(world, entry)
+    if entry.data["kind"] not in KINDS:
+        raise Fault("finding-kind", "there is no such kind of finding")
+
+
+def finding_moved(world: World, entry: Entry, _: Fields | None) -> None:
+    """It was explained or closed."""
+    if entry.subject not in world.open_findings:
+        raise Fault("finding-unknown", "no such finding is open")
+    if entry.type == "finding.closed":
+        world.open_findings.discard(entry.subject)
+
+
+def webhook(world: World, entry: Entry, _: Fields | None) -> None:
+    """A hook is set or removed."""
+    name = entry.data["webhook"]
+    if entry.type == "webhook.set":
+        world.webhooks.add(name)
+    elif name not in world.webhooks:
+        raise Fault("webhook-unknown", "no such hook was set")
+    else:
+        world.webhooks.discard(name)
+
+
+def examined(world: World, entry: Entry, _: Fields | None) -> None:
+    """Users were scanned, or sign-ins reconciled; the input is kept."""
+    world.evidence(entry)
+    _environment(world, entry)
+
+
+def _environment(world: World, entry: Entry) -> None:
+    name = entry.data["environment"]
+    if name is not None and name not in world.institution.environments:
+        raise Fault("environment-unknown", "the institution has no such environment")
+
+
+def exported(world: World, entry: Entry, _: Fields | None) -> None:
+    """A copy was taken. A bundle's runs to its own event."""
+    world.last_export = entry
+    data = entry.data
+    if data["format"] == "bundle" and (data["from"], data["to"]) != (0, entry.index + 1):
+        raise Fault("export-range", "a bundle runs from entry 0 to its own event")
+    if not data["from"] <= data["to"] <= entry.index + 1:
+        raise Fault("export-range", "the export names entries that were not there yet")
+    if data["with_private"] and entry.actor.kind != "person" and not world.institution.policy.vendor_sees_evidence:
+        client = None if world.sources.vendor is None else world.sources.vendor.clients.get(entry.actor.id)
+        if client is None or client.institutions != {entry.institution}:
+            raise Fault("export-private", "the policy keeps private parts from the vendor")
+
+
+def private_erased(world: World, entry: Entry, part: Fields | None) -> None:
+    """Private parts were erased: when their time was over, or by a countersigned change."""
+    retained = [index for index in entry.data["indexes"] if not _expired(world, entry, world.missing_parts.get(index))]
+    for index in entry.data["indexes"]:
+        gone = world.missing_parts.pop(index, None)
+        world.erased += gone is not None
+        if gone is None and world.sources.whole and world.sources.with_private:
+            raise Fault("erased-but-there", f"the private part of entry {index} is not erased, or never was")
+    if retained and entry.data["because"] == "retention" and world.sources.whole and world.sources.with_private:
+        raise Fault("erased-early", f"the private part of entry {retained[0]} was to be kept longer")
+    changed(world, entry, part)
+
+
+def evidence_erased(world: World, entry: Entry, part: Fields | None) -> None:
+    """Evidence was erased, by the same rules."""
+    early = False
+    for digest in entry.data["digests"]:
+        gone = world.missing_blobs.pop(digest, None)
+        world.erased += gone is not None
+        if gone is None and world.sources.whole and world.sources.with_private:
+            raise Fault("erased-but-there", f"the evidence {digest} is not erased, or never was")
+        early |= gone is not None and not _expired(world, entry, gone[1])
+    if early and entry.data["because"] == "retention":
+        raise Fault("erased-early", "the evidence was to be kept longer")
+    changed(world, entry, part)
+
+
+def _expired(world: World, entry: Entry, at: datetime | None) -> bool:
+    """Whether what was made `at` has been kept for the years of the policy now in force."""
+    if at is None:
+        return False
+    year = at.year + world.institution.policy.retention_years
+    leap_day = (at.month, at.day) == (2, 29)
+    over = at.replace(year=year, month=3, day=1) if leap_day else at.replace(year=year)
+    return entry.at >= over
+
+
+def recorded(_: World, __: Entry, ___: Fields | None) -> None:
+    """Nothing is to be judged beyond the form and the actor."""
+
+
+HANDLERS = {
+    "mail.queued": mail,
+    "mail.failed": mail,
+    "finding.opened": finding_opened,
+    "finding.explained": finding_moved,
+    "finding.closed": finding_moved,
+    "webhook.set": webhook,
+    "webhook.removed": webhook,
+    "scan.completed": examined,
+    "sign_ins.reconciled": examined,
+    "trail.exported": exported,
+    "private.erased": private_erased,
+    "evidence.erased": evidence_erased,
+    "sign_in.succeeded": recorded,
+    "sign_in.refused": recorded,
+    "sign_out.done": recorded,
+    "request.refused": recorded,
+    "gate.refused": recorded,
+    "evidence.read": recorded,
+    "log.observed": recorded,
+}
+"""Type → rule."""

@@ -1,0 +1,78 @@
+"""What the vendor's own log says that an institution's trail relies on: clients, keys, people, the registration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.domain.errors import IllegalTransition
+from app.domain.events import Entry
+from app.domain.institution import Institution, opened
+
+# What was authorised just before a client was revoked may be recorded just after it.
+IN_FLIGHT = timedelta(seconds=60)
+
+
+@dataclass(slots=True)
+class Client:
+    """A client by its `client.created`; `revoked_at` by its `client.revoked`."""
+
+    created_at: datetime
+    institutions: frozenset[str]
+    scopes: frozenset[str]
+    audiences: frozenset[str]
+    revoked_at: datetime | None = None
+
+    def serves(self, code: str) -> bool:
+        """Whether it may act for the institution."""
+        return code in self.institutions or "*" in self.institutions
+
+
+@dataclass(slots=True)
+class VendorFacts:
+    """The facts; `problems` are `(index, words)` of entries that cannot be of such a log."""
+
+    vendor: Institution | None = None
+    clients: dict[str, Client] = field(default_factory=dict)
+    trail_keys: dict[str, set[str]] = field(default_factory=dict)
+    registered: dict[str, str] = field(default_factory=dict)
+    problems: list[tuple[int, str]] = field(default_factory=list)
+
+    def learn(self, entries: Iterable[Entry]) -> None:
+        """Read entries of the vendor's log, by rising index."""
+        for entry in entries:
+            problem = self._learn(entry, entry.data)
+            if problem is not None:
+                self.problems.append((entry.index, problem))
+
+    def _learn(self, entry: Entry, data: Mapping[str, Any]) -> str | None:
+        match entry.type:
+            case "trail.opened":
+                return self._open(entry)
+            case "client.created" if entry.subject in self.clients:
+                return "a client is created twice"
+            case "client.created":
+                institutions, scopes, audiences = (
+                    frozenset(data[name]) for name in ("institutions", "scopes", "audiences")
+                )
+                self.clients[entry.subject] = Client(entry.at, institutions, scopes, audiences)
+            case "client.revoked" if entry.subject not in self.clients:
+                return "a client is revoked that was never created"
+            case "client.revoked":
+                self.clients[entry.subject].revoked_at = entry.at
+            case "key.added" if data["use"] == "trail" and data["log"] is not None:
+                self.trail_keys.setdefault(data["log"], set()).add(data["public"])
+            case "institution.registered" if data["code"] in self.registered:
+                return "an institution is registered twice"
+            case "institution.registered":
+                self.registered[data["code"]] = data["opened"]
+        return None
+
+    def _open(self, entry: Entry) -> str | None:
+        try:
+            self.vendor = opened(entry)
+        except (IllegalTransition, ValueError) as error:
+            return str(error)
+        return None

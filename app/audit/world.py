@@ -1,0 +1,215 @@
+"""The state that a replay carries from entry to entry, and the questions every rule asks of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from app.audit.countersignature import Keys
+from app.audit.evidence import EvidenceError, Input, SignedIn, read_evidence
+from app.audit.findings import Fault, Finding
+from app.audit.vendorfacts import IN_FLIGHT, VendorFacts
+from app.domain.errors import CountersignError
+from app.domain.events import Entry, Event
+from app.domain.institution import Institution, evolve
+from app.domain.request import AccessRequest
+from app.domain.session import Session
+from app.domain.standing import StandingApproval
+from app.identity.id_token import VerifiedIdentity
+from app.trail import canonical
+
+ANY = "*"
+"""In the data of an expected event: whatever the entry says."""
+
+Fields = Mapping[str, str | None]
+ReadBlob = Callable[[str], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a replay reads beside the entries.
+
+    `blob` gives an evidence blob by `sha256:…`, null where it is absent. `vendor` null: clients are not judged.
+    `idp_keys`, `vendor_keys`: thumbprints from the verifier's own side, null where none were given. `whole`: entries
+    come without gaps. `with_private`: private parts and evidence were exported at all.
+    """
+
+    blob: ReadBlob
+    vendor: VendorFacts | None = None
+    idp_keys: frozenset[str] | None = None
+    vendor_keys: frozenset[str] | None = None
+    whole: bool = True
+    with_private: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRow:
+    """One grant, for the table of grants by ground."""
+
+    index: int
+    request: str
+    number: str
+    environment: str
+    ground: str
+    not_before: datetime
+    not_after: datetime
+    roles: tuple[str, ...]
+    approvers: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Token:
+    """An approval token that was issued."""
+
+    request: str
+    nbf: int
+    exp: int
+    client: str
+    revoked: bool = False
+    opened: str | None = None
+
+
+@dataclass(slots=True)
+class World:
+    """Everything known after the entries so far. `following`: events that the same append must go on with."""
+
+    sources: Sources
+    findings: list[Finding] = field(default_factory=list)
+    state: Institution | None = None
+    opened_digest: str = ""
+    enrolment_code: str = ""
+    requests: dict[str, AccessRequest] = field(default_factory=dict)
+    running: set[str] = field(default_factory=set)
+    last_number: tuple[str, int] = ("", 0)
+    grants: list[GrantRow] = field(default_factory=list)
+    grant_ids: set[str] = field(default_factory=set)
+    tokens: dict[str, Token] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    session_index: dict[str, int] = field(default_factory=dict)
+    sessions_of: dict[str, list[str]] = field(default_factory=dict)
+    deadlines: list[tuple[datetime, str]] = field(default_factory=list)
+    standing: dict[str, StandingApproval] = field(default_factory=dict)
+    open_findings: set[str] = field(default_factory=set)
+    webhooks: set[str] = field(default_factory=set)
+    following: deque[Event] = field(default_factory=deque)
+    owed: dict[str, tuple[int, datetime, str, str]] = field(default_factory=dict)
+    subjects: dict[tuple[str, str], str] = field(default_factory=dict)
+    emails: dict[str, str] = field(default_factory=dict)
+    engineers: dict[str, Fields] = field(default_factory=dict)
+    name: str | None = None
+    notify: str | None = None
+    proposals: set[str] = field(default_factory=set)
+    used: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    missing_blobs: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    missing_parts: dict[int, datetime] = field(default_factory=dict)
+    erased: int = 0
+    sign_ins: int = 0
+    newest_sign_in: int = 0
+    last_export: Entry | None = None
+
+    @property
+    def institution(self) -> Institution:
+        """The institution after the entries so far; only asked for once entry 0 has been read."""
+        if self.state is None:
+            raise CountersignError("no entry 0")
+        return self.state
+
+    def find(self, entry: Entry | int | None, code: str, words: str) -> None:
+        """Note a finding."""
+        self.findings.append(Finding(entry.index if isinstance(entry, Entry) else entry, code, words))
+
+    def owe(self, key: str, entry: Entry, code: str, words: str) -> None:
+        """Note that the append of `entry` has to bring what `key` names; `paid` takes it back."""
+        self.owed.setdefault(key, (entry.index, entry.at, code, words))
+
+    def paid(self, key: str) -> bool:
+        """What was owed has come; whether it was owed."""
+        return self.owed.pop(key, None) is not None
+
+    def settle(self, at: datetime | None) -> None:
+        """An append is over (a later `at`, or the end): whatever it still owes is a finding."""
+        for key, (index, owed_at, code, words) in list(self.owed.items()):
+            if at is None or owed_at < at:
+                self.find(index, code, words)
+                del self.owed[key]
+
+    def evolve(self, entry: Entry) -> None:
+        """Let the entry change the institution, by the domain's rules. Raises `IllegalTransition`."""
+        self.state = evolve(self.institution, entry)
+
+    def policy_digest(self) -> str:
+        """The hash of the policy in force."""
+        return canonical.sha(canonical.encode(self.institution.policy.to_data()))
+
+    def keys(self) -> Keys:
+        """The signing keys that count at the provider now in force."""
+        seen = self.institution.keys_seen.get(self.institution.provider.issuer, frozenset())
+        return Keys(seen, self.sources.idp_keys)
+
+    def evidence(self, entry: Entry) -> list[SignedIn | Input]:
+        """The evidence the entry names, each blob counted once. What is absent is remembered, not returned."""
+        blobs = [self._blob(entry, digest) for digest in entry.data["evidence"]]
+        return [blob for blob in blobs if blob is not None]
+
+    def unreadable(self, entry: Entry) -> bool:
+        """Whether all of the entry's evidence is absent: erased with leave, left out of the export, or a finding."""
+        named: Sequence[str] = entry.data["evidence"]
+        return bool(named) and all(digest in self.missing_blobs for digest in named)
+
+    def signed_in(self, entry: Entry, *, countersigned: bool) -> SignedIn | None:
+        """The one sign-in that an entry rests on; null where it cannot be read. Raises `Fault` when it is another."""
+        found = self.evidence(entry)
+        if self.unreadable(entry):
+            return None
+        if len(entry.data["evidence"]) != 1 or len(found) != 1 or not isinstance(found[0], SignedIn):
+            raise Fault("evidence-form", "one sign-in is wanted as evidence")
+        if (found[0].statement is not None) != countersigned:
+            wanted = "a countersignature" if countersigned else "a sign-in without a statement"
+            raise Fault("evidence-form", f"{wanted} is wanted as evidence")
+        return found[0]
+
+    def know_subject(self, person: str, iss: str, sub: str) -> None:
+        """Remember, or compare, who a person is at a provider. Raises `Fault` when it is somebody else."""
+        known = self.subjects.setdefault((person, iss), sub)
+        if known != sub:
+            raise Fault("subject-differs", "the sign-in is of another account than the person is bound to")
+
+    def saw(self, identity: VerifiedIdentity) -> None:
+        """Remember when somebody signed in: no entry up to there can be later than the provider's own clock says."""
+        self.sign_ins += 1
+        self.newest_sign_in = max(self.newest_sign_in, identity.iat)
+
+    def client_fault(self, entry: Entry, scope: str | None) -> str | None:
+        """Why the acting client may not do this; null where it may, or where the vendor's entries are not at hand."""
+        vendor = self.sources.vendor
+        if vendor is None:
+            return None
+        client = vendor.clients.get(entry.actor.id)
+        if client is None or entry.at + IN_FLIGHT < client.created_at:
+            return "the vendor's log has created no such client by then"
+        if client.revoked_at is not None and entry.at > client.revoked_at + IN_FLIGHT:
+            return "the client had been revoked"
+        if not client.serves(entry.institution):
+            return "the client is not for this institution"
+        if scope is not None and scope not in client.scopes:
+            return f"the client has no scope {scope}"
+        return None
+
+    def _blob(self, entry: Entry, digest: str) -> SignedIn | Input | None:
+        blob = self.sources.blob(digest)
+        if blob is None:
+            self.missing_blobs.setdefault(digest, (entry.index, entry.at))
+            return None
+        if canonical.sha(blob) != digest:
+            raise Fault("evidence-changed", f"the evidence {digest} is not what its hash says")
+        try:
+            read = read_evidence(blob)
+        except EvidenceError as error:
+            raise Fault("evidence-form", f"the evidence {digest}: {error}") from error
+        used = self.used.setdefault(digest, (entry.index, entry.at))
+        shared = isinstance(read, Input) or (read.statement is None and used[1] == entry.at)
+        if used[0] != entry.index and not shared:
+            raise Fault("evidence-reused", f"the evidence was already used by entry {used[0]}")
+        return read
