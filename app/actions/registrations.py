@@ -1,0 +1,46 @@
+"""Our registrations at identity providers, from the institution's row and its sealed secrets."""
+
+from __future__ import annotations
+
+from app.actions.services import Services
+from app.domain.errors import Unavailable
+from app.domain.institution import Institution
+from app.identity.provider import ProviderConfig
+from app.storage.institutions import InstitutionRow
+from app.tokens.secrets import Secrets
+
+
+def seal_secret(secrets: Secrets, code: str, client_id: str, secret: str) -> bytes:
+    """The secret of a registration, sealed to the institution and the client id it belongs to."""
+    return secrets.seal(_label(code, client_id), secret.encode())
+
+
+def sign_in_registration(services: Services, row: InstitutionRow, institution: Institution) -> ProviderConfig:
+    """The registration that people sign in with."""
+    return _registration(services, row.code, institution, institution.provider.client_id, row.client_secret)
+
+
+def approval_registration(services: Services, row: InstitutionRow, institution: Institution) -> ProviderConfig:
+    """The registration of countersignatures: its own where the institution has one."""
+    provider = institution.provider
+    if provider.approval_client_id is None:
+        return sign_in_registration(services, row, institution)
+    return _registration(services, row.code, institution, provider.approval_client_id, row.approval_client_secret)
+
+
+def callback(services: Services, code: str) -> str:
+    """The redirect URI of an institution's provider."""
+    return services.page(f"/callback/{code}")
+
+
+def _registration(
+    services: Services, code: str, institution: Institution, client_id: str, sealed: bytes | None
+) -> ProviderConfig:
+    if sealed is None:
+        raise Unavailable("The sign-in of this institution is not set up completely.", "provider-unavailable")
+    secret = services.secrets.open(_label(code, client_id), sealed).decode()
+    return ProviderConfig(institution.provider.issuer, client_id, secret)
+
+
+def _label(code: str, client_id: str) -> str:
+    return f"provider/{code}/{client_id}"

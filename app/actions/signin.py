@@ -1,0 +1,340 @@
+"""Signing in: who somebody is at their institution's provider, and which person of the roster that is.
+
+A person is bound at the first sign-in, by the roster's address, to exactly one account `(iss, sub)`; from then on that
+account alone counts. The first admin of an institution that is not enrolled yet is bound when they confirm the
+enrolment code, not before: until then their session can do nothing else (`enrolment.py`).
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.actions.journey import Begun, Plan, Proof, Where, depart
+from app.actions.ledger import NOT_FOUND, Ledger, write
+from app.actions.services import Services
+from app.audit.evidence import binding_blob, input_blob
+from app.domain.errors import Refusal, Refused
+from app.domain.events import SERVICE, Actor, Event
+from app.domain.institution import Institution, is_bound, is_vendor_address, needs_confirmation
+from app.domain.statement import sub_input
+from app.identity import browser as browsers
+from app.identity.id_token import VerifiedIdentity, thumbprint
+from app.identity.provider import PublishedKeys
+from app.storage import institutions, objects, roster, web_sessions
+from app.storage.objects import EvidenceRow
+from app.storage.roster import PendingBinding, RosterRow
+from app.storage.web_sessions import WebSessionRow
+from app.trail import canonical
+from app.trail.log import new_salt
+
+IDLE = timedelta(hours=1)
+ABSOLUTE = timedelta(hours=10)
+TOUCH_AFTER = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody signed in, with the roles of this instant. `enrolling`: not bound yet, may only confirm the enrolment."""
+
+    session: bytes
+    code: str
+    person: str
+    name: str
+    email: str
+    roles: frozenset[str]
+    iss: str
+    sub: str
+    csrf: str
+    institution_name: str
+    locale: str
+    time_zone: str
+    provider_host: str
+    enrolling: bool
+
+    @property
+    def actor(self) -> Actor:
+        """The visitor as the actor of an event."""
+        return Actor("person", self.person)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """The evidence of a sign-in, as a session or a waiting binding keeps it."""
+
+    blob: bytes
+    thumbprints: tuple[str, ...]
+    jwks: bytes
+
+    @property
+    def digest(self) -> str:
+        """Its name in entries."""
+        return canonical.sha(self.blob)
+
+
+async def begin(services: Services, code: str, next_path: str, browser: str | None) -> Begun:
+    """Send a browser to its institution's provider. Raises `Refused` not-found, `Unavailable`."""
+    async with services.database.read() as tx:
+        row = await institutions.read(tx, code)
+    if row is None:
+        raise Refused(NOT_FOUND)
+    institution = Institution.from_data(row.state)
+    return await depart(services, row, institution, Plan("sign-in", {"next": next_path}), browser)
+
+
+async def admit(services: Services, code: str, proof: Proof, where: Where, old_cookie: str | None) -> tuple[str, bool]:
+    """Sign the person of a proof in: the new cookie, and whether they have to confirm the enrolment first.
+
+    Raises `Refused` sign-in-refused, whose event is recorded; the session of `old_cookie` ends either way.
+    """
+    cookie = browsers.new_secret()
+    async with write(services, code) as book:
+        if old_cookie is not None:
+            await web_sessions.end(book.tx, session_hash(services, old_cookie))
+        outcome = await _admit(book, proof, where)
+        if isinstance(outcome, str):
+            book.add(refused_event(code, outcome, where))
+        else:
+            await web_sessions.add(book.tx, _session(services, book, cookie, proof, outcome))
+        await book.append()
+    if isinstance(outcome, str):
+        raise Refused(sign_in_refusal(outcome))
+    return cookie, outcome.details.get("binding") is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    person: str
+    details: dict[str, Any]
+
+
+async def _admit(book: Ledger, proof: Proof, where: Where) -> _Admitted | str:
+    """The person of a proof, bound if need be; or the slug of what is wrong."""
+    identity, institution = proof.identity, book.institution
+    if identity.iss in institution.vendor_issuers and book.code != "VENDOR":
+        return "vendor-provider"
+    bound = await roster.of_account(book.tx, book.code, identity.iss, identity.sub)
+    row = bound if bound is not None and not bound.removed else await _listed(book, identity)
+    if isinstance(row, str):
+        return row
+    if row is not bound:
+        problem = _may_bind(institution, row, identity)
+        if problem is not None:
+            return problem
+        binding = binding_of(proof)
+        if institution.enrolled_at is None and "admin" in institution.people[row.person].roles:
+            return _Admitted(row.person, {"binding": keep_binding(book.services, binding)})
+        if needs_confirmation(institution, row.person):
+            await _wait(book, row, identity, binding)
+            return "binding-waits"
+        if not await bind(book, row.person, identity, binding, confirmed_by=None):
+            return "already-bound"
+    book.add(signed_in_event(row.person, identity, where))
+    return _Admitted(row.person, {})
+
+
+async def _listed(book: Ledger, identity: VerifiedIdentity) -> RosterRow | str:
+    """The person of the roster whose address the token carries, where the provider's word for it counts."""
+    provider = book.institution.provider
+    email = identity.claims.get(provider.email_claim)
+    if not isinstance(email, str) or not email:
+        return "email-missing"
+    if not provider.exclusive and identity.claims.get("email_verified") is not True:
+        return "email-unverified"
+    return await roster.of_email(book.tx, book.code, email) or "not-on-roster"
+
+
+def _may_bind(institution: Institution, row: RosterRow, identity: VerifiedIdentity) -> str | None:
+    person = institution.people.get(row.person)
+    if person is None or person.removed:
+        return "not-on-roster"
+    if person.bound_at(identity.iss) is not None:
+        return "already-bound"
+    if person.deciding_roles and is_vendor_address(person.email_domain, institution.vendor_domains):
+        return "vendor-person"
+    return None
+
+
+async def _wait(book: Ledger, row: RosterRow, identity: VerifiedIdentity, binding: Binding) -> None:
+    keep_keys(book, binding, await _keep_evidence(book, input_blob("application/jwk-set+json", binding.jwks)))
+    pending = PendingBinding(
+        book.code, row.person, identity.iss, identity.sub, row.email, binding.digest, binding.blob, book.now
+    )
+    await roster.set_pending(book.tx, pending)
+
+
+async def bind(
+    book: Ledger, person: str, identity: VerifiedIdentity, binding: Binding, confirmed_by: str | None
+) -> bool:
+    """Bind a person to the account of an identity, with its evidence; false where account or evidence are taken."""
+    if not await roster.bind(book.tx, book.code, person, identity.iss, identity.sub):
+        return False
+    keep_keys(book, binding, await _keep_evidence(book, input_blob("application/jwk-set+json", binding.jwks)))
+    if not await objects.put(book.tx, EvidenceRow(book.code, binding.digest, binding.blob)):
+        return False
+    book.add(bound_event(person, identity.iss, identity.sub, binding.digest, confirmed_by))
+    return True
+
+
+def bound_event(person: str, iss: str, sub: str, digest: str, confirmed_by: str | None) -> Event:
+    """`person.bound`, with the subject in its private part."""
+    salt = new_salt()
+    data = {
+        "iss": iss,
+        "sub_digest": canonical.sha(canonical.encode(sub_input(sub, salt))),
+        "confirmed_by": confirmed_by,
+        "evidence": [digest],
+    }
+    actor = SERVICE if confirmed_by is None else Actor("person", confirmed_by)
+    return Event("person.bound", person, actor, data, {"sub": sub, "sub_salt": salt})
+
+
+async def _keep_evidence(book: Ledger, blob: bytes) -> str:
+    digest = canonical.sha(blob)
+    await objects.put(book.tx, EvidenceRow(book.code, digest, blob))
+    return digest
+
+
+def keep_keys(book: Ledger, binding: Binding, digest: str) -> None:
+    """Record the provider's keys, where the trail has not seen one of them yet, before anything relies on them."""
+    issuer = book.institution.provider.issuer
+    seen = book.institution.keys_seen.get(issuer, frozenset())
+    if not set(binding.thumbprints) <= seen:
+        data = {"issuer": issuer, "thumbprints": sorted(binding.thumbprints), "evidence": [digest]}
+        book.add(Event("identity_provider.keys_seen", book.code, SERVICE, data))
+
+
+def binding_of(proof: Proof) -> Binding:
+    """The evidence of a proof's sign-in."""
+    blob = binding_blob(proof.id_token, proof.identity.jwk)
+    return Binding(blob, _thumbprints(proof.keys, proof.identity), proof.keys.body)
+
+
+def _thumbprints(keys: PublishedKeys, identity: VerifiedIdentity) -> tuple[str, ...]:
+    return tuple(sorted({*keys.jwks.thumbprints(), thumbprint(identity.jwk)}))
+
+
+def keep_binding(services: Services, binding: Binding) -> dict[str, Any]:
+    """A binding as a session keeps it until the enrolment is confirmed: sealed."""
+    sealed = [services.secrets.seal("session/binding", part) for part in (binding.blob, binding.jwks)]
+    blob, jwks = (b64encode(part).decode() for part in sealed)
+    return {"blob": blob, "jwks": jwks, "thumbprints": list(binding.thumbprints)}
+
+
+def open_binding(services: Services, kept: dict[str, Any]) -> Binding:
+    """What `keep_binding` kept."""
+    blob, jwks = (services.secrets.open("session/binding", b64decode(kept[name])) for name in ("blob", "jwks"))
+    return Binding(blob, tuple(kept["thumbprints"]), jwks)
+
+
+def signed_in_event(person: str, identity: VerifiedIdentity, where: Where) -> Event:
+    """`sign_in.succeeded`; where the provider tells no time of its own, the token's issue counts."""
+    auth_time = identity.auth_time if identity.auth_time is not None else identity.iat
+    data = {"acr": identity.acr, "auth_time": auth_time}
+    private = {"ip": where.ip, "user_agent": where.user_agent}
+    return Event("sign_in.succeeded", person, Actor("person", person), data, private)
+
+
+def refused_event(code: str, problem: str, where: Where) -> Event:
+    """`sign_in.refused`."""
+    private = {"ip": where.ip, "user_agent": where.user_agent}
+    return Event("sign_in.refused", code, SERVICE, {"problem": problem}, private)
+
+
+async def refuse_sign_in(services: Services, code: str, problem: str, where: Where) -> Refusal:
+    """Record a refused sign-in of an institution; the refusal to answer with."""
+    async with write(services, code) as book:
+        book.add(refused_event(code, problem, where))
+        await book.append()
+    return sign_in_refusal(problem)
+
+
+def sign_in_refusal(problem: str) -> Refusal:
+    """What a refused sign-in is answered with; `extra` names the reason."""
+    detail = "This sign-in does not count. You are not signed in, and no answer was recorded."
+    return Refusal("sign-in-refused", detail, extra=(("reason", problem),))
+
+
+def session_hash(services: Services, cookie: str) -> bytes:
+    """What a session is found by."""
+    return services.secrets.mac("cookie/session", cookie.encode("utf-8", "surrogatepass"))
+
+
+def _session(services: Services, book: Ledger, cookie: str, proof: Proof, admitted: _Admitted) -> WebSessionRow:
+    identity = proof.identity
+    sid = identity.claims.get("sid")
+    return WebSessionRow(
+        token=session_hash(services, cookie),
+        log=book.code,
+        person=admitted.person,
+        iss=identity.iss,
+        sub=identity.sub,
+        sid=sid if isinstance(sid, str) else None,
+        details=admitted.details,
+        created_at=book.now,
+        seen_at=book.now,
+        expires_at=book.now + ABSOLUTE,
+    )
+
+
+async def visitor(services: Services, cookie: str | None) -> Visitor | None:
+    """Who a cookie belongs to, with the roles of this instant; None when the session is over or the person is gone."""
+    if cookie is None:
+        return None
+    async with services.database.read() as tx:
+        session = await web_sessions.read(tx, session_hash(services, cookie))
+        now = await tx.now()
+        if session is None or now >= session.expires_at or now - session.seen_at >= IDLE:
+            return None
+        institution = await institutions.read(tx, session.log)
+        person = await roster.read(tx, session.log, session.person)
+    if institution is None or person is None:
+        return None
+    found = _visitor(services, cookie, session, Institution.from_data(institution.state), institution.name, person)
+    if found is not None and now - session.seen_at > TOUCH_AFTER:
+        await _touch(services, session, now)
+    return found
+
+
+def _visitor(
+    services: Services, cookie: str, session: WebSessionRow, institution: Institution, name: str, person: RosterRow
+) -> Visitor | None:
+    enrolling = "binding" in session.details
+    listed = institution.people.get(session.person)
+    same_account = (person.iss, person.sub) == (session.iss, session.sub)
+    if listed is None or listed.removed or not (enrolling or (same_account and is_bound(institution, session.person))):
+        return None
+    if session.iss != institution.provider.issuer:
+        return None
+    return Visitor(
+        session=session.token,
+        code=session.log,
+        person=session.person,
+        name=person.name,
+        email=person.email,
+        roles=frozenset() if enrolling else frozenset(listed.roles),
+        iss=session.iss,
+        sub=session.sub,
+        csrf=browsers.csrf_token(services.secrets.derive("csrf"), cookie),
+        institution_name=name,
+        locale=institution.locale,
+        time_zone=institution.time_zone,
+        provider_host=urlsplit(institution.provider.issuer).hostname or institution.provider.issuer,
+        enrolling=enrolling,
+    )
+
+
+async def _touch(services: Services, session: WebSessionRow, now: datetime) -> None:
+    async with services.database.begin() as tx:
+        await web_sessions.touch(tx, session.token, now)
+
+
+async def sign_out(services: Services, who: Visitor) -> None:
+    """End the session, on every replica."""
+    async with write(services, who.code) as book:
+        if await web_sessions.end(book.tx, who.session) and not who.enrolling:
+            book.add(Event("sign_out.done", who.person, who.actor, {"because": "person"}))
+        await book.append()
