@@ -18,11 +18,10 @@ from tests.fixtures.forms import read_forms
 from tests.fixtures.identity_provider import (
     ACCOUNTS,
     CLIENT_SECRET,
-    FOLDER,
     MFA,
     IdentityProvider,
     StartIdentityProvider,
-    find_node,
+    require_provider,
 )
 
 REDIRECT = "http://127.0.0.1:9/callback/01EXU_INST"
@@ -173,12 +172,9 @@ async def test_its_pages_load_nothing_from_elsewhere(provider: IdentityProvider)
 
 @pytest.mark.parametrize("env", [{}, {"COUNTERSIGN_DEVELOPMENT": "true", "NODE_ENV": "production"}])
 def test_outside_development_it_refuses_to_start(env: dict[str, str]) -> None:
-    node = find_node()
-    if node is None:
-        pytest.skip("no identity provider: install Node 20 or later")
     config = json.dumps({"accounts": ACCOUNTS, "clients": []})
     done = subprocess.run(
-        [node, FOLDER / "provider.mjs"],
+        require_provider(),
         input=config,
         env={"PATH": os.environ["PATH"], **env},
         capture_output=True,
