@@ -330,5 +330,5 @@ class RequestLife(RuleBasedStateMachine):
             assert not ends or log.entries[-1] is ends[0]
 
 
-RequestLife.TestCase.settings = settings(max_examples=300, stateful_step_count=25, deadline=None)
+RequestLife.TestCase.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
 TestRequestLife = RequestLife.TestCase
