@@ -38,7 +38,7 @@ TOUCH_AFTER = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody signed in, with the roles of this instant. `enrolling`: not bound yet, may only confirm the enrolment."""
+    """Somebody signed in, with the roles of this instant. `enrolling`: not bound yet, may only enrol."""
 
     session: bytes
     code: str
@@ -159,7 +159,7 @@ def _may_bind(institution: Institution, row: RosterRow, identity: VerifiedIdenti
 
 
 async def _wait(book: Ledger, row: RosterRow, identity: VerifiedIdentity, binding: Binding) -> None:
-    keep_keys(book, binding, await _keep_evidence(book, input_blob("application/jwk-set+json", binding.jwks)))
+    await keep_keys(book, binding)
     pending = PendingBinding(
         book.code, row.person, identity.iss, identity.sub, row.email, binding.digest, binding.blob, book.now
     )
@@ -172,7 +172,7 @@ async def bind(
     """Bind a person to the account of an identity, with its evidence; false where account or evidence are taken."""
     if not await roster.bind(book.tx, book.code, person, identity.iss, identity.sub):
         return False
-    keep_keys(book, binding, await _keep_evidence(book, input_blob("application/jwk-set+json", binding.jwks)))
+    await keep_keys(book, binding)
     if not await objects.put(book.tx, EvidenceRow(book.code, binding.digest, binding.blob)):
         return False
     book.add(bound_event(person, identity.iss, identity.sub, binding.digest, confirmed_by))
@@ -192,19 +192,16 @@ def bound_event(person: str, iss: str, sub: str, digest: str, confirmed_by: str 
     return Event("person.bound", person, actor, data, {"sub": sub, "sub_salt": salt})
 
 
-async def _keep_evidence(book: Ledger, blob: bytes) -> str:
-    digest = canonical.sha(blob)
-    await objects.put(book.tx, EvidenceRow(book.code, digest, blob))
-    return digest
-
-
-def keep_keys(book: Ledger, binding: Binding, digest: str) -> None:
+async def keep_keys(book: Ledger, binding: Binding) -> None:
     """Record the provider's keys, where the trail has not seen one of them yet, before anything relies on them."""
     issuer = book.institution.provider.issuer
-    seen = book.institution.keys_seen.get(issuer, frozenset())
-    if not set(binding.thumbprints) <= seen:
-        data = {"issuer": issuer, "thumbprints": sorted(binding.thumbprints), "evidence": [digest]}
-        book.add(Event("identity_provider.keys_seen", book.code, SERVICE, data))
+    if set(binding.thumbprints) <= book.institution.keys_seen.get(issuer, frozenset()):
+        return
+    blob = input_blob("application/jwk-set+json", binding.jwks)
+    digest = canonical.sha(blob)
+    await objects.put(book.tx, EvidenceRow(book.code, digest, blob))
+    data = {"issuer": issuer, "thumbprints": list(binding.thumbprints), "evidence": [digest]}
+    book.add(Event("identity_provider.keys_seen", book.code, SERVICE, data))
 
 
 def binding_of(proof: Proof) -> Binding:

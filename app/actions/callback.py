@@ -1,0 +1,44 @@
+"""The callback of every journey: a sign-in ends in a session, a countersignature in a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.actions.decisions import countersigned, renew
+from app.actions.journey import Where, arrive
+from app.actions.services import Services
+from app.actions.signin import admit, refuse_sign_in, visitor
+from app.domain.errors import Refused
+from app.identity import browser as browsers
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Where the browser goes on (a path of ours), and the session cookie it gets."""
+
+    next: str
+    cookie: str | None
+
+
+async def finish(
+    services: Services,
+    code: str,
+    parameters: Sequence[tuple[str, str]],
+    browser: str | None,
+    cookie: str | None,
+    where: Where,
+) -> Finished:
+    """End the journey of a browser. Raises `Refused` (sign-in-astray, sign-in-refused, …), `Unavailable`."""
+    arrived = await arrive(services, code, parameters, browser)
+    if arrived.purpose == "countersign":
+        who = await visitor(services, cookie)
+        request_id = await countersigned(services, who, code, arrived, where)
+        fresh = browsers.new_secret()
+        if who is not None:
+            await renew(services, who, fresh)
+        return Finished(f"/requests/{request_id}", fresh)
+    if isinstance(arrived.outcome, str):
+        raise Refused(await refuse_sign_in(services, code, arrived.outcome, where))
+    fresh, enrolling = await admit(services, code, arrived.outcome, where, cookie)
+    return Finished(f"/enrol/{code}" if enrolling else str(arrived.details["next"]), fresh)

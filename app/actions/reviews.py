@@ -1,0 +1,65 @@
+"""What people see of requests: where a mail's link leads, their list, one request whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from app.actions.ledger import NOT_FOUND
+from app.actions.services import Services
+from app.actions.signin import Visitor
+from app.actions.views import RequestView, view, views
+from app.domain.errors import Refused
+from app.domain.institution import Institution
+from app.domain.request import AccessRequest, Status, status_at
+from app.storage import institutions, requests
+from app.storage.requests import Filter
+
+SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """All that a mail's link tells before anybody has signed in."""
+
+    code: str
+    institution_name: str
+    number: str
+    decide_by: datetime
+    time_zone: str
+    provider_host: str
+    path: str
+
+
+async def landing(services: Services, short: str) -> Landing | None:
+    """The pending request behind a link; None for unknown and closed ones alike."""
+    async with services.database.read() as tx:
+        row = await requests.of_short(tx, short)
+        institution = None if row is None else await institutions.read(tx, row.log)
+        now = await tx.now()
+    if row is None or institution is None:
+        return None
+    if status_at(AccessRequest.from_data(row.state), now) is not Status.PENDING:
+        return None
+    state = Institution.from_data(institution.state)
+    host = urlsplit(state.provider.issuer).hostname or state.provider.issuer
+    return Landing(row.log, institution.name, row.number, row.decide_by, state.time_zone, host, f"/requests/{row.id}")
+
+
+async def review(services: Services, visitor: Visitor, request_id: str) -> RequestView:
+    """One request of the visitor's institution. Raises `Refused` not-found."""
+    async with services.database.read() as tx:
+        row = await requests.read(tx, request_id, visitor.code)
+        if row is None or not visitor.roles:
+            raise Refused(NOT_FOUND)
+        return await view(tx, row, await tx.now())
+
+
+async def dashboard(services: Services, visitor: Visitor) -> tuple[RequestView, ...]:
+    """The newest requests of the visitor's institution."""
+    if not visitor.roles:
+        return ()
+    async with services.database.read() as tx:
+        rows = await requests.find(tx, Filter((visitor.code,)), SHOWN)
+        return await views(tx, rows, await tx.now())
