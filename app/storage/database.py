@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Literal
 
 import orjson
@@ -44,6 +45,7 @@ _DOUBTFUL_STATES = frozenset({"40001", "40P01", "55P03", "25P03", "25006"})
 _DOUBTFUL_CODES = frozenset({
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT,
     sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOTADB,
 })  # fmt: skip
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 
@@ -100,6 +102,18 @@ def lock_timed_out(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) == "55P03"
 
 
+# Statements of hot paths are made once: making one costs the host more than PostgreSQL needs to run it.
+@cache
+def insert_of(dialect: Dialect, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """The dialect's insert into a table."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+@cache
+def _insert_once(dialect: Dialect, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    return insert_of(dialect, table).on_conflict_do_nothing()
+
+
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """One open transaction: a connection, and the clock."""
@@ -119,15 +133,15 @@ class Transaction:
 
     def insert(self, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
         """The dialect's insert, for its `ON CONFLICT`."""
-        return postgresql.insert(table) if self.dialect == "postgresql" else sqlite.insert(table)
+        return insert_of(self.dialect, table)
 
     async def put(self, table: sa.Table, row: Any) -> None:
         """Insert one row, a dataclass whose fields are named like the columns."""
-        await self.connection.execute(sa.insert(table), values_of(row))
+        await self.connection.execute(insert_of(self.dialect, table), values_of(row))
 
     async def put_once(self, table: sa.Table, row: Any) -> bool:
         """Insert one row unless a unique key of it is taken; whether it was inserted."""
-        result = await self.connection.execute(self.insert(table).on_conflict_do_nothing(), values_of(row))
+        result = await self.connection.execute(_insert_once(self.dialect, table), values_of(row))
         return result.rowcount == 1
 
 

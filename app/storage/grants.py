@@ -64,15 +64,21 @@ async def add(tx: Transaction, row: GrantRow) -> None:
 
 async def save(tx: Transaction, row: GrantRow) -> None:
     """Write every field of a grant. Head lock held."""
-    same = sa.and_(_GRANTS.c.log == row.log, _GRANTS.c.id == row.id)
-    await tx.connection.execute(sa.update(_GRANTS).where(same).values(values_of(row)))
+    await tx.connection.execute(_SAVE, values_of(row) | {"key_log": row.log, "key_id": row.id})
+
+
+_SAVE = sa.update(_GRANTS).where(_GRANTS.c.log == sa.bindparam("key_log"), _GRANTS.c.id == sa.bindparam("key_id"))
 
 
 async def of_request(tx: Transaction, log: str, request: str) -> GrantRow | None:
     """The grant of a request."""
-    query = select_rows(_GRANTS, GrantRow).where(_GRANTS.c.log == log, _GRANTS.c.request == request)
-    found = (await tx.connection.execute(query)).one_or_none()
+    found = (await tx.connection.execute(_OF_REQUEST, {"log": log, "request": request})).one_or_none()
     return None if found is None else GrantRow(*found)
+
+
+_OF_REQUEST = select_rows(_GRANTS, GrantRow).where(
+    _GRANTS.c.log == sa.bindparam("log"), _GRANTS.c.request == sa.bindparam("request")
+)
 
 
 async def add_token(tx: Transaction, row: TokenRow) -> None:

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from app.domain.errors import Refusal, Refused
 from app.storage import tables
-from app.storage.database import Transaction, lock_timed_out
+from app.storage.database import Dialect, Transaction, insert_of, lock_timed_out
 
 _TABLE = tables.idempotency
 
@@ -40,13 +41,9 @@ async def reserve(
     `fingerprint` is the hash of method, path and body; another one under the same key is refused as
     `idempotency-mismatch`.
     """
-    fresh = {"fingerprint": fingerprint, "expires_at": expires_at, "status": None, "headers": None, "body": None}
-    insert = tx.insert(_TABLE).values(client=client, key=key, **fresh)
-    reserved = insert.on_conflict_do_update(
-        index_elements=["client", "key"], set_=fresh, where=_TABLE.c.expires_at <= now
-    )
+    row = {"client": client, "key": key, "fingerprint": fingerprint, "expires_at": expires_at, "now": now}
     try:
-        result = await tx.connection.execute(reserved)
+        result = await tx.connection.execute(_reserve(tx.dialect), row)
     except DBAPIError as error:
         if not lock_timed_out(error):
             raise
@@ -55,11 +52,22 @@ async def reserve(
     return None if result.rowcount == 1 else await _kept(tx, client, key, fingerprint)
 
 
+@cache
+def _reserve(dialect: Dialect) -> sa.Executable:
+    names = ("client", "key", "fingerprint", "expires_at")
+    insert = insert_of(dialect, _TABLE).values({name: sa.bindparam(name) for name in names})
+    anew = {name: insert.excluded[name] for name in ("fingerprint", "expires_at", "status", "headers", "body")}
+    over = _TABLE.c.expires_at <= sa.bindparam("now", type_=_TABLE.c.expires_at.type)
+    return insert.on_conflict_do_update(index_elements=["client", "key"], set_=anew, where=over)
+
+
 async def keep(tx: Transaction, client: str, key: str, answer: Answer) -> None:
     """Keep the answer of a reserved key; committed with the change."""
-    update = sa.update(_TABLE).where(_TABLE.c.client == client, _TABLE.c.key == key)
     values = {"status": answer.status, "headers": dict(answer.headers), "body": answer.body}
-    await tx.connection.execute(update.values(values))
+    await tx.connection.execute(_KEEP, values | {"of_client": client, "of_key": key})
+
+
+_KEEP = sa.update(_TABLE).where(_TABLE.c.client == sa.bindparam("of_client"), _TABLE.c.key == sa.bindparam("of_key"))
 
 
 async def release(tx: Transaction, client: str, key: str) -> None:

@@ -45,15 +45,17 @@ async def add(tx: Transaction, row: InstitutionRow) -> None:
 
 async def read(tx: Transaction, code: str) -> InstitutionRow | None:
     """The institution of a code."""
-    query = select_rows(tables.institutions, InstitutionRow).where(tables.institutions.c.code == code)
-    found = (await tx.connection.execute(query)).one_or_none()
+    found = (await tx.connection.execute(_READ, {"code": code})).one_or_none()
     return None if found is None else InstitutionRow(*found)
 
 
 async def save(tx: Transaction, row: InstitutionRow) -> None:
     """Write every field of an institution. The caller holds the lock of its log's head."""
-    table = tables.institutions
-    await tx.connection.execute(sa.update(table).where(table.c.code == row.code).values(values_of(row)))
+    await tx.connection.execute(_SAVE, values_of(row) | {"key": row.code})
+
+
+_READ = select_rows(tables.institutions, InstitutionRow).where(tables.institutions.c.code == sa.bindparam("code"))
+_SAVE = sa.update(tables.institutions).where(tables.institutions.c.code == sa.bindparam("key"))
 
 
 async def codes(tx: Transaction) -> tuple[str, ...]:

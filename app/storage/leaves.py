@@ -19,7 +19,7 @@ from app.domain.events import Entry, Event
 from app.domain.ids import is_id, new_id
 from app.domain.times import stamp
 from app.storage import tables
-from app.storage.database import Transaction
+from app.storage.database import Transaction, insert_of
 from app.storage.nodes import read_tiles
 from app.trail import canonical, tiles
 from app.trail import log as trail
@@ -146,25 +146,47 @@ def _compose(head: Head, index: int, event: Event) -> tuple[trail.Composed, Entr
 async def _store(
     tx: Transaction, head: Head, stored: Sequence[Stored], hashes: Sequence[bytes], plan: trail.AppendPlan
 ) -> None:
-    log, execute = head.log, tx.connection.execute
+    log = head.log
     leaves = [
-        {
-            "log": log, "idx": each.entry.index, "leaf": each.leaf, "leaf_hash": leaf_hash, "type": each.entry.type,
-            "subject": each.entry.subject, "request": request_of(each.entry),
-        }
+        (log, each.entry.index, each.leaf, leaf_hash, each.entry.type, each.entry.subject, request_of(each.entry))
         for each, leaf_hash in zip(stored, hashes, strict=True)
-    ]  # fmt: skip
-    parts = [{"log": log, "idx": each.entry.index, "part": each.private} for each in stored if each.private is not None]
-    rows = [
-        {"log": log, "level": row.level, "idx": row.index, "hashes": row.hashes, "root": row.root} for row in plan.rows
     ]
-    await execute(sa.insert(_LEAVES), leaves)
-    if parts:
-        await execute(sa.insert(_PARTS), parts)
+    parts = [(log, each.entry.index, each.private) for each in stored if each.private is not None]
+    rows = [(log, row.level, row.index, row.hashes, row.root) for row in plan.rows]
+    grown = {"key": log, "size": plan.edge.size, "edge": plan.edge.hashes, "last_at": head.at}
+    if tx.dialect == "postgresql":
+        columns = {
+            f"{table}_{at}": list(values)
+            for table, lines in (("leaves", leaves), ("parts", parts))
+            for at, values in enumerate(zip(*lines, strict=True))
+        }
+        await tx.connection.execute(_STORE_PARTS if parts else _STORE, grown | columns)
+    else:
+        await _insert(tx, _LEAVES, leaves)
+        await _insert(tx, _PARTS, parts)
+        await tx.connection.execute(_GROW, grown)
+    await _insert(tx, _TILES, rows)
+
+
+async def _insert(tx: Transaction, table: sa.Table, rows: Sequence[tuple[object, ...]]) -> None:
     if rows:
-        await execute(sa.insert(_TILES), rows)
-    grown = {"size": plan.edge.size, "edge": plan.edge.hashes, "last_at": head.at}
-    await execute(sa.update(_LOGS).where(_LOGS.c.log == log).values(grown))
+        names = table.c.keys()
+        await tx.connection.execute(insert_of(tx.dialect, table), [dict(zip(names, row, strict=True)) for row in rows])
+
+
+def _unnested(table: sa.Table, prefix: str) -> sa.CTE:
+    """An insert of many rows from one array a column: one statement, whatever their number."""
+    # Text, because a cast to varchar(n) would cut what is too long instead of refusing it.
+    types = [sa.Text() if isinstance(column.type, sa.String) else column.type for column in table.c]
+    arrays = [sa.bindparam(f"{prefix}_{at}", type_=sa.ARRAY(type_)) for at, type_ in enumerate(types)]
+    lines = sa.func.unnest(*arrays).table_valued(*table.c.keys()).render_derived()
+    return sa.insert(table).from_select(table.c.keys(), sa.select(lines)).cte(f"new_{prefix}")
+
+
+_GROW = sa.update(_LOGS).where(_LOGS.c.log == sa.bindparam("key"))
+_GROWN = _GROW.values({name: sa.bindparam(name) for name in ("size", "edge", "last_at")})
+_STORE = _GROWN.add_cte(_unnested(_LEAVES, "leaves"))
+_STORE_PARTS = _STORE.add_cte(_unnested(_PARTS, "parts"))
 
 
 def request_of(event: Event | Entry) -> str | None:

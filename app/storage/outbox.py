@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.storage import tables
-from app.storage.columns import select_rows, values_of
+from app.storage.columns import select_rows
 from app.storage.database import Transaction
 
 _TABLE = tables.outbox
@@ -44,8 +44,8 @@ class OutboxRow:
 
 async def put(tx: Transaction, rows: Sequence[OutboxRow]) -> None:
     """Insert deliveries."""
-    if rows:
-        await tx.connection.execute(sa.insert(_TABLE), [values_of(row) for row in rows])
+    for row in rows:
+        await tx.put(_TABLE, row)
 
 
 async def claim(tx: Transaction, lease: str, now: datetime, until: datetime, limit: int) -> list[OutboxRow]:

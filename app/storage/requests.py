@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from app.storage import tables
 from app.storage.columns import select_rows, values_of
-from app.storage.database import Transaction
+from app.storage.database import Dialect, Transaction, insert_of
 
 _TABLE = tables.requests
 
@@ -63,11 +64,16 @@ class Filter:
 
 async def next_number(tx: Transaction, log: str, year: int) -> str:
     """The next number of an institution's year, such as `2026-0042`."""
+    counted = await tx.connection.execute(_count(tx.dialect), {"log": log, "year": year, "last": 1})
+    return f"{year}-{counted.scalar_one():04}"
+
+
+@cache
+def _count(dialect: Dialect) -> sa.Executable:
     table = tables.request_numbers
-    insert = tx.insert(table).values(log=log, year=year, last=1)
+    insert = insert_of(dialect, table)
     counted = insert.on_conflict_do_update(index_elements=["log", "year"], set_={"last": table.c.last + 1})
-    number = (await tx.connection.execute(counted.returning(table.c.last))).scalar_one()
-    return f"{year}-{number:04}"
+    return counted.returning(table.c.last)
 
 
 async def add(tx: Transaction, row: RequestRow) -> None:
@@ -77,20 +83,21 @@ async def add(tx: Transaction, row: RequestRow) -> None:
 
 async def read(tx: Transaction, request_id: str, log: str | None = None) -> RequestRow | None:
     """The request of an id (of the institution `log`, where the caller knows it)."""
-    query = select_rows(_TABLE, RequestRow).where(_TABLE.c.id == request_id)
-    return await _one(tx, query if log is None else query.where(_TABLE.c.log == log))
+    if log is None:
+        return await _one(tx, _OF_ID, {"id": request_id})
+    return await _one(tx, _OF_KEY, {"id": request_id, "log": log})
 
 
 async def of_short(tx: Transaction, short: str) -> RequestRow | None:
     """The request behind a mail's link."""
-    return await _one(tx, select_rows(_TABLE, RequestRow).where(_TABLE.c.short == short))
+    return await _one(tx, select_rows(_TABLE, RequestRow).where(_TABLE.c.short == short), {})
 
 
 async def save(tx: Transaction, row: RequestRow) -> RequestRow | None:
     """Write a request that was read at `row.version`; the row with its new version, or null when another was faster."""
     new = replace(row, version=row.version + 1)
-    same = sa.and_(_TABLE.c.log == row.log, _TABLE.c.id == row.id, _TABLE.c.version == row.version)
-    result = await tx.connection.execute(sa.update(_TABLE).where(same).values(values_of(new)))
+    key = {"key_log": row.log, "key_id": row.id, "key_version": row.version}
+    result = await tx.connection.execute(_SAVE, values_of(new) | key)
     return new if result.rowcount == 1 else None
 
 
@@ -141,6 +148,15 @@ async def find(tx: Transaction, wanted: Filter, limit: int, before: str | None =
     return [RequestRow(*found) for found in result]
 
 
-async def _one(tx: Transaction, query: sa.Select[Any]) -> RequestRow | None:
-    found = (await tx.connection.execute(query)).one_or_none()
+_OF_ID = select_rows(_TABLE, RequestRow).where(_TABLE.c.id == sa.bindparam("id"))
+_OF_KEY = _OF_ID.where(_TABLE.c.log == sa.bindparam("log"))
+_SAVE = sa.update(_TABLE).where(
+    _TABLE.c.log == sa.bindparam("key_log"),
+    _TABLE.c.id == sa.bindparam("key_id"),
+    _TABLE.c.version == sa.bindparam("key_version"),
+)
+
+
+async def _one(tx: Transaction, query: sa.Select[Any], key: Mapping[str, str]) -> RequestRow | None:
+    found = (await tx.connection.execute(query, key)).one_or_none()
     return None if found is None else RequestRow(*found)

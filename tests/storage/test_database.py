@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,9 @@ async def test_database_that_cannot_be_reached_is_unavailable(url: str) -> None:
         async with database.begin():
             pass
     await database.close()
+    for thread in threading.enumerate():  # aiosqlite's worker tells this loop that it ends
+        if "_connection_worker" in thread.name:
+            await asyncio.to_thread(thread.join)
 
 
 @pytest.mark.parametrize("urls", ["postgresql"], indirect=True)

@@ -14,9 +14,10 @@ from tests.storage.worlds import CLIENT, CODE, at
 def row(second: int = 0, log: str = CODE) -> requests.RequestRow:
     request_id = new_id("req", at(second))
     return requests.RequestRow(
-        log=log, id=request_id, number=f"2026-{second:04}", short=f"short{second:07}", client=CLIENT.id, status="pending",
-        created_index=3, decide_by=at(900), due_at=at(600 + second), environment="alma-production", case_number=f"case{second}",
-        engineer_id="e1234", created_at=at(second), updated_at=at(second), version=1, state={"id": request_id, "roles": []},
+        log=log, id=request_id, number=f"2026-{second:04}", short=f"short{second:07}", client=CLIENT.id,
+        status="pending", created_index=3, decide_by=at(900), due_at=at(600 + second), environment="alma-production",
+        case_number=f"case{second}", engineer_id="e1234", created_at=at(second), updated_at=at(second), version=1,
+        state={"id": request_id, "roles": []},
     )  # fmt: skip
 
 
