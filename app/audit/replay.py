@@ -172,20 +172,16 @@ class Replay:
         handler = HANDLERS.get(entry.type)
         if handler is None:
             raise Fault("type", f"{entry.type} has no place in this log")
+        standing = entry.data.get("ground") == "standing"
+        if entry.type in _OUTCOMES and not follows and not standing:
+            world.find(entry, "outcome-unfounded", "no vote and no ground led to this outcome")
         handler(world, entry, part)
-        if entry.type in _OUTCOMES and not follows:
-            self._unfounded(entry)
+        if entry.type == "request.approved" and standing:
+            replay_standing.standing_used(world, entry, world.requests[entry.subject])
         if entry.type in _RECONSIDERED:
             replay_requests.reconsider(world, entry)
         if entry.type in {"request.revoked", "request.completed"}:
             replay_sessions.shorten(world, world.requests[entry.subject])
-
-    def _unfounded(self, entry: Entry) -> None:
-        """A grant or a denial that nothing led to; a standing approval is the one ground that needs no vote."""
-        if entry.type == "request.approved" and entry.data["ground"] == "standing":
-            replay_standing.standing_used(self.world, entry, self.world.requests[entry.subject])
-            return
-        raise Fault("outcome-unfounded", "no vote and no ground led to this outcome")
 
     def _actor(self, entry: Entry) -> None:
         world = self.world

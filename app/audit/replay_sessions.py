@@ -87,10 +87,9 @@ def _engineer(world: World, entry: Entry, session: Session, request: AccessReque
     vendor = world.sources.vendor
     if signed is None or vendor is None or vendor.vendor is None:
         return
-    identity = judge_engineer(
-        signed, entry.at, world.institution.vendor_issuers, vendor.vendor.provider.client_id, session.grant, session.jti,
-        world.sources.vendor_keys,
-    )  # fmt: skip
+    issuers, client_id = world.institution.vendor_issuers, vendor.vendor.provider.client_id
+    given = world.sources.vendor_keys
+    identity = judge_engineer(signed, entry.at, issuers, client_id, session.grant, session.jti, given)
     world.saw(identity)
     engineer = world.engineers.get(request.id)
     if engineer is not None and identity.sub != engineer["engineer_id"]:

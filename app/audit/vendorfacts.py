@@ -32,11 +32,13 @@ class Client:
 
 @dataclass(slots=True)
 class VendorFacts:
-    """The facts; `problems` are `(index, words)` of entries that cannot be of such a log."""
+    """The facts. `trail_keys`: verifier keys of logs, as `public` of `key.added`. `problems`: `(index, words)` of entries
+    that cannot be of such a log.
+    """
 
     vendor: Institution | None = None
     clients: dict[str, Client] = field(default_factory=dict)
-    trail_keys: dict[str, set[str]] = field(default_factory=dict)
+    trail_keys: list[str] = field(default_factory=list)
     registered: dict[str, str] = field(default_factory=dict)
     problems: list[tuple[int, str]] = field(default_factory=list)
 
@@ -62,8 +64,8 @@ class VendorFacts:
                 return "a client is revoked that was never created"
             case "client.revoked":
                 self.clients[entry.subject].revoked_at = entry.at
-            case "key.added" if data["use"] == "trail" and data["log"] is not None:
-                self.trail_keys.setdefault(data["log"], set()).add(data["public"])
+            case "key.added" if data["use"] == "trail":
+                self.trail_keys.append(data["public"])
             case "institution.registered" if data["code"] in self.registered:
                 return "an institution is registered twice"
             case "institution.registered":

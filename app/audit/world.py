@@ -101,6 +101,7 @@ class World:
     name: str | None = None
     notify: str | None = None
     proposals: set[str] = field(default_factory=set)
+    named: set[str] = field(default_factory=set)
     used: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     missing_blobs: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     missing_parts: dict[int, datetime] = field(default_factory=dict)
@@ -198,6 +199,7 @@ class World:
         return None
 
     def _blob(self, entry: Entry, digest: str) -> SignedIn | Input | None:
+        self.named.add(digest)
         blob = self.sources.blob(digest)
         if blob is None:
             self.missing_blobs.setdefault(digest, (entry.index, entry.at))

@@ -1,0 +1,484 @@
+"""A small world that writes real trails: the vendor's log, one institution's log, people who really sign in.
+
+Honest moves go through the domain's commands, as the service's actions do. Dishonest ones are told to `append` as they
+are: whoever runs the service can write and sign whatever he likes, and the verifier has to find it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from app.audit.bundle import BundleParts, Export, LogPart, write_bundle
+from app.audit.evidence import binding_blob, countersignature_blob, input_blob, nonce_of
+from app.domain import institution as institutions
+from app.domain import request as requests
+from app.domain.errors import Refusal
+from app.domain.events import SERVICE, Actor, Entry, Event, entry_from
+from app.domain.ids import digest_id, encode
+from app.domain.policy import Policy
+from app.domain.request import AccessRequest, Ask, Terms
+from app.domain.statement import (
+    Approval,
+    approval_text,
+    change_input,
+    change_statement,
+    comment_input,
+    decision_statement,
+    email_input,
+    sub_input,
+)
+from app.domain.times import stamp
+from app.trail import canonical, log, note
+from app.trail.checkpoint import Checkpoint, sign_checkpoint
+from app.trail.hashing import Edge
+from app.trail.memory import MemoryStore
+from tests.audit.provider import Provider
+
+import orjson
+
+CODE, LOG_NAME = "01EXU_INST", "countersign.example"
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+OPERATOR = Actor("operator", encode("opr", 1))
+CLIENT = Actor("client", encode("cli", 1))
+ENGINEER = digest_id("eng", b"e" * 16)
+ENVIRONMENTS = {
+    "alma-production": ("alma", "support", None),
+    "leganto-sandbox": ("leganto", "implementation", "2027-03-01"),
+}
+
+
+@dataclass(frozen=True)
+class Someone:
+    """A person of the roster, with what only they and the service know."""
+
+    id: str
+    email: str
+    roles: tuple[str, ...]
+    sub: str
+
+    @property
+    def salt(self) -> str:
+        return "s" * 21 + "A"
+
+    def row(self) -> dict[str, Any]:
+        digest = canonical.sha(canonical.encode(email_input(self.email, self.salt)))
+        domain = self.email.rpartition("@")[2]
+        return {"person": self.id, "roles": list(self.roles), "products": [], "email_domain": domain, "email_digest": digest}
+
+
+HEAD = Someone(encode("per", 1), "head@example.edu", ("admin", "approver"), "sub-head")
+SECOND = Someone(encode("per", 2), "second@example.edu", ("approver",), "sub-second")
+THIRD = Someone(encode("per", 3), "third@example.edu", ("admin",), "sub-third")
+AUDITOR = Someone(encode("per", 4), "auditor@example.edu", ("auditor",), "sub-auditor")
+
+
+class Trail:
+    """One log, kept in memory: exact leaves, private parts, entries."""
+
+    def __init__(self, code: str) -> None:
+        self.code, self.origin = code, f"{LOG_NAME}/{code}"
+        self.signer = note.Signer.from_seed(self.origin, sha256(code.encode()).digest())
+        self.leaves: list[bytes] = []
+        self.private: list[bytes | None] = []
+        self.entries: list[Entry] = []
+        self.edge = Edge()
+
+    def add(self, event: Event, at: datetime, salt: str | None = None, **fields: Any) -> Entry:
+        """Compose and keep an entry; `fields` override those of the leaf."""
+        index = len(self.leaves)
+        made = log.compose(
+            index=index, entry_id=encode("evt", index + 1), at=stamp(at), institution=self.code, type=event.type,
+            subject=event.subject, actor={"kind": event.actor.kind, "id": event.actor.id}, data=event.data,
+            private_fields=event.private, salt=salt or log.new_salt(),
+        )  # fmt: skip
+        leaf = made.leaf
+        if fields:
+            leaf = canonical.encode({**orjson.loads(leaf), **fields})
+        self.leaves.append(leaf)
+        self.private.append(made.private)
+        self.edge = self.edge.append([log.leaf_hash(leaf)])
+        entry = entry_from(orjson.loads(leaf))
+        self.entries.append(entry)
+        return entry
+
+    def checkpoint(self, size: int | None = None) -> bytes:
+        """The signed checkpoint at a size."""
+        edge = self.edge if size is None else Edge().append(map(log.leaf_hash, self.leaves[:size]))
+        return sign_checkpoint(Checkpoint(self.origin, edge.size, edge.root()), self.signer)
+
+    async def proofs(self, indexes: Sequence[int]) -> list[tuple[int, tuple[bytes, ...]]]:
+        """Inclusion proofs at the present size."""
+        tree = log.Log(MemoryStore())
+        await tree.append(self.leaves)
+        return [(index, (await tree.inclusion(index, len(self.leaves))).hashes) for index in indexes]
+
+
+class World:
+    """Vendor, institution, provider, and the moves they make."""
+
+    def __init__(self, people: Sequence[Someone] = (HEAD, SECOND, AUDITOR), policy: Policy | None = None, **provider: Any) -> None:
+        self.idp = Provider("https://login.example.edu", "countersign")
+        self.approvals = Provider("https://login.example.edu", "countersign-approvals")
+        self.vendor_idp = Provider("https://login.vendor.example", "countersign")
+        self.now = START
+        self.evidence: dict[str, bytes] = {}
+        self.vendor, self.trail = Trail("VENDOR"), Trail(CODE)
+        self.people = {person.id: person for person in people}
+        self.requests: dict[str, AccessRequest] = {}
+        self.private_of: dict[str, Mapping[str, str | None]] = {}
+        self.count = 0
+        self.provider_data = {
+            "issuer": self.idp.issuer, "client_id": self.idp.client_id, "approval_client_id": self.approvals.client_id,
+            "exclusive": True, "required_claims": {}, "email_claim": "email", "roles_claim": None, "roles": {}, **provider,
+        }  # fmt: skip
+        self.policy = policy or Policy()
+        self._vendor()
+        self._open()
+
+    # --- the logs -----------------------------------------------------------------------------------------------------
+
+    def append(self, *events: Event) -> list[Entry]:
+        """One append to the institution's log; its state follows where the domain lets it."""
+        entries = []
+        for event in events:
+            entry = self.trail.add(event, self.now)
+            entries.append(entry)
+            self._evolve(entry)
+        return entries
+
+    def _evolve(self, entry: Entry) -> None:
+        if entry.type == "request.created":
+            digest = "sha256:" + sha256(self.trail.leaves[entry.index]).hexdigest()
+            self.requests[entry.subject] = requests.created(entry, digest)
+        elif entry.subject in self.requests:
+            try:
+                self.requests[entry.subject] = requests.evolve(self.requests[entry.subject], entry)
+            except institutions.life.IllegalTransition:  # type: ignore[attr-defined]
+                return
+        elif entry.index:
+            try:
+                self.institution = institutions.evolve(self.institution, entry)
+            except institutions.life.IllegalTransition:  # type: ignore[attr-defined]
+                return
+
+    def pass_time(self, **span: float) -> None:
+        """The clock goes on."""
+        self.now += timedelta(**span)
+
+    def keep(self, blob: bytes) -> str:
+        """Keep evidence; its name."""
+        digest = canonical.sha(blob)
+        self.evidence[digest] = blob
+        return digest
+
+    def _vendor(self) -> None:
+        add = self.vendor.add
+        vendor = {
+            "origin": self.vendor.origin, "locale": "en", "time_zone": "UTC", "vendor_domains": ["vendor.example"],
+            "vendor_issuers": [self.vendor_idp.issuer], "environments": [], "people": [], "policy": Policy().to_data(),
+            "identity_provider": {**self.provider_data, "issuer": self.vendor_idp.issuer, "client_id": "countersign"},
+            "continues": None,
+        }  # fmt: skip
+        names = {"name": "Ex Libris", "emails": "{}", "salts": "{}", "notify": ""}
+        add(Event("trail.opened", "VENDOR", OPERATOR, vendor, names), self.now)
+        for trail in (self.vendor, self.trail):
+            key = trail.signer.verifier
+            added = {"kid": key.key_id.hex(), "log": trail.code, "public": key.vkey, "use": "trail"}
+            add(Event("key.added", "VENDOR", OPERATOR, added), self.now)
+        scopes = sorted(("requests", "requests:read", "tokens", "sessions", "accounts", "admin", "trail:read", "introspect"))
+        created = {"institutions": ["*"], "scopes": scopes, "audiences": []}
+        add(Event("client.created", CLIENT.id, OPERATOR, created, {"name": "console"}), self.now)
+
+    def _open(self) -> None:
+        environments = [
+            {
+                "environment": name, "product": product, "tier": "production", "phase": phase,
+                "url": f"https://{name}.vendor.example", "audience": f"https://gateway.vendor.example/{name}",
+                "implementation_ends": ends,
+            }
+            for name, (product, phase, ends) in ENVIRONMENTS.items()
+        ]  # fmt: skip
+        people = list(self.people.values())
+        data = {
+            "origin": self.trail.origin, "locale": "en", "time_zone": "Europe/Vienna", "vendor_domains": ["vendor.example"],
+            "vendor_issuers": [self.vendor_idp.issuer], "identity_provider": self.provider_data,
+            "environments": environments, "people": [person.row() for person in people],
+            "policy": self.policy.to_data(), "continues": None,
+        }  # fmt: skip
+        private = {
+            "name": "Example University Library",
+            "emails": canonical.encode({person.id: person.email for person in people}).decode(),
+            "salts": canonical.encode({person.id: person.salt for person in people}).decode(),
+            "notify": "library-systems@example.edu",
+        }
+        entry = self.trail.add(Event("trail.opened", CODE, OPERATOR, data, private), self.now)
+        self.institution = institutions.opened(entry)
+        self.enrolment_code = canonical.code(sha256(self.trail.leaves[0]).digest(), 16)
+        registered = {"code": CODE, "opened": "sha256:" + sha256(self.trail.leaves[0]).hexdigest()}
+        self.vendor.add(Event("institution.registered", "VENDOR", OPERATOR, registered), self.now)
+
+    # --- honest moves -------------------------------------------------------------------------------------------------
+
+    def see_keys(self, provider: Provider | None = None) -> Entry:
+        """The service fetches the provider's keys."""
+        provider = provider or self.idp
+        blob = input_blob("application/json", orjson.dumps(provider.jwks))
+        data = {"issuer": provider.issuer, "thumbprints": provider.thumbprints, "evidence": [self.keep(blob)]}
+        return self.append(Event("identity_provider.keys_seen", CODE, SERVICE, data))[0]
+
+    def sign_in(self, person: Someone, **claims: Any) -> str:
+        """A sign-in as binding evidence; its name."""
+        token = self.idp.id_token(person.sub, int(self.now.timestamp()), **{"email": person.email, **claims})
+        return self.keep(binding_blob(token, self.idp.jwk))
+
+    def bind(self, person: Someone, confirmed_by: Someone | None = None, **claims: Any) -> Entry:
+        """A person signs in for the first time."""
+        return self.append(self.bound(person, confirmed_by, **claims))[0]
+
+    def bound(self, person: Someone, confirmed_by: Someone | None = None, **claims: Any) -> Event:
+        """The event of a binding."""
+        salt = log.new_salt()
+        data = {
+            "iss": self.idp.issuer, "sub_digest": canonical.sha(canonical.encode(sub_input(person.sub, salt))),
+            "confirmed_by": None if confirmed_by is None else confirmed_by.id,
+            "evidence": [self.sign_in(person, **claims)],
+        }  # fmt: skip
+        actor = SERVICE if confirmed_by is None else Actor("person", confirmed_by.id)
+        return Event("person.bound", person.id, actor, data, {"sub": person.sub, "sub_salt": salt})
+
+    def enrol(self, admin: Someone = HEAD) -> Entry:
+        """The first admin signs in and confirms the code."""
+        bound = self.bound(admin)
+        data = {"enrolment_code": self.enrolment_code, "evidence": bound.data["evidence"]}
+        return self.append(bound, Event("institution.enrolled", CODE, Actor("person", admin.id), data))[1]
+
+    def begin(self, *others: Someone) -> World:
+        """Keys seen, enrolled by the head, the others bound."""
+        self.see_keys()
+        self.pass_time(minutes=1)
+        self.enrol()
+        for person in others:
+            self.pass_time(minutes=1)
+            deciding = {"approver", "backup_approver"} & set(person.roles)
+            self.bind(person, HEAD if deciding else None)
+        self.pass_time(minutes=1)
+        return self
+
+    def ask(self, **changes: Any) -> str:
+        """The vendor files a request; its id. `changes` override the data of the event."""
+        self.count += 1
+        request_id = encode("req", self.count)
+        chosen = {
+            "environment": "alma-production", "account": "exl_impl", "case_number": "06543210", "escalated": True,
+            "severity": "high", "engineer": ENGINEER, "extends": None, "minutes": 240, "not_before": None,
+            "roles": ("Circulation", "Fulfillment"),
+        }  # fmt: skip
+        ask = Ask(**{name: changes.pop(name, value) for name, value in chosen.items()})
+        permit = requests.judge_ask(ask, self.institution, self.now)
+        decide_by = self.now + timedelta(minutes=60) if isinstance(permit, Refusal) else permit.decide_by
+        number = changes.pop("number", f"{self.now.year}-{self.count:04}")
+        private = {
+            "case_title": "Nightly job", "case_url": None, "endorser_id": None, "endorser_name": None,
+            "engineer_email": "e1234@vendor.example", "engineer_id": "e1234", "engineer_name": "Tier 3",
+            "reason": "Read the job.", "works_from": "IE",
+        }  # fmt: skip
+        data = {**ask.to_data(), "decide_by": stamp(decide_by), "number": number, **changes}
+        self.private_of[request_id] = private
+        events = [Event("request.created", request_id, CLIENT, data, private)]
+        self.append(*events)
+        if not isinstance(permit, Refusal) and permit.ground is not None:
+            self._more(requests.implementation_grant(self.requests[request_id], self.institution, self.now, self.new("grt")))
+        return request_id
+
+    def new(self, prefix: str) -> str:
+        """A new id."""
+        self.count += 1
+        return encode(prefix, 1_000_000 + self.count)
+
+    def _more(self, events: list[Event] | Refusal) -> list[Entry]:
+        assert not isinstance(events, Refusal), events
+        return self.append(*events)
+
+    def statement(self, request_id: str, person: Someone, terms: Terms, comment: str = "", **changes: Any) -> dict[str, Any]:
+        """The decision statement that the check page shows."""
+        request, salt = self.requests[request_id], log.new_salt()
+        private = self.private_of[request_id]
+        approval = Approval(
+            vendor="Ex Libris", engineer_name=private["engineer_name"] or "", engineer_id=private["engineer_id"] or "",
+            account=request.account, environment=self.institution.environments[request.environment],
+            institution="Example University Library", case_number=request.case_number, terms=terms,
+            zone=self.institution.zone, zone_name=self.institution.time_zone,
+        )  # fmt: skip
+        made = decision_statement(
+            origin=self.trail.origin, institution=CODE, request=request_id, request_digest=request.digest, terms=terms,
+            text=approval_text(approval), comment_digest=canonical.sha(canonical.encode(comment_input(comment, salt))),
+            policy_digest=canonical.sha(canonical.encode(self.institution.policy.to_data())), iss=self.idp.issuer,
+            sub=person.sub, salt=salt,
+        )  # fmt: skip
+        return {**made, **changes}
+
+    def countersign(self, statement: Mapping[str, Any], sub: str, provider: Provider | None = None, **claims: Any) -> str:
+        """A fresh sign-in with the statement's nonce, kept as evidence; its name."""
+        provider = provider or self.approvals
+        nonce = nonce_of(canonical.encode(dict(statement)))
+        token = provider.id_token(sub, int(self.now.timestamp()), **{"nonce": nonce, **claims})
+        return self.keep(countersignature_blob(statement, token, provider.jwk))
+
+    def approve(
+        self, request_id: str, person: Someone = HEAD, terms: Terms | None = None, evidence: str | None = None, comment: str = ""
+    ) -> list[Entry]:
+        """An approver approves and countersigns."""
+        return self._more(self.approval(request_id, person, terms, evidence, comment))
+
+    def approval(
+        self, request_id: str, person: Someone = HEAD, terms: Terms | None = None, evidence: str | None = None, comment: str = ""
+    ) -> list[Event]:
+        """The events of an approval."""
+        request = self.requests[request_id]
+        given = terms or request.asked
+        evidence = evidence or self.countersign(self.statement(request_id, person, given, comment), person.sub)
+        return self.decide(request_id, person, "approve", given, [evidence], comment)
+
+    def decide(
+        self, request_id: str, person: Someone, verdict: str, terms: Terms | None, evidence: Sequence[str], comment: str = ""
+    ) -> list[Event]:
+        """What the domain makes of an answer."""
+        events = requests.decide(
+            self.requests[request_id], self.institution, person.id, verdict, terms, now=self.now,
+            index=len(self.trail.leaves), grant_id=self.new("grt"), decision_id=self.new("dec"), evidence=evidence,
+            comment=comment,
+        )  # fmt: skip
+        assert not isinstance(events, Refusal), events
+        return events
+
+    def token(self, request_id: str, **changes: Any) -> str:
+        """A token is minted; its jti."""
+        grant = self.requests[request_id].grant
+        assert grant is not None
+        jti = f"jti-{self.new('evt')}"
+        iat = int(self.now.timestamp())
+        exp = min(iat + 900, int(grant.not_after.timestamp()))
+        data = {
+            "grant": grant.id, "jti": jti, "token_digest": canonical.sha(jti.encode()), "iat": iat, "nbf": iat,
+            "exp": exp, "bound": False, **changes,
+        }  # fmt: skip
+        self.append(Event("token.issued", request_id, CLIENT, data))
+        return jti
+
+    def session(self, request_id: str, jti: str, **changes: Any) -> str:
+        """A session is opened through the API; its id."""
+        grant, session_id = self.requests[request_id].grant, self.new("ses")
+        assert grant is not None
+        data = {
+            "grant": grant.id, "jti": jti, "request": request_id, "engineer_proved": False, "evidence": [], **changes,
+        }  # fmt: skip
+        self.append(Event("session.opened", session_id, CLIENT, data, {"ip": "203.0.113.7", "user_agent": "x"}))
+        return session_id
+
+    def end(self, session_id: str) -> Entry:
+        """The gateway ends a session."""
+        return self.append(Event("session.ended", session_id, CLIENT, {"open_s": 60, "covered_s": 60}, {"summary": "done"}))[0]
+
+    def revoke(self, request_id: str, person: Someone = HEAD) -> list[Entry]:
+        """An approver takes access back."""
+        actor = Actor("person", person.id)
+        return self._more(requests.revoke(self.requests[request_id], actor, "approver", "", self.now))
+
+    def record_due(self, request_id: str) -> list[Entry]:
+        """The clock's events are recorded."""
+        return self.append(*requests.due(self.requests[request_id], self.now))
+
+    def change(self, event: Event, admin: Someone = HEAD, proposer: Actor | None = None, **claims: Any) -> Entry:
+        """A change is proposed, countersigned and applied. `event` has neither change nor evidence in its data."""
+        proposal, applied = self.changing(event, admin, proposer, **claims)
+        self.append(proposal)
+        return self.append(applied)[0]
+
+    def changing(
+        self, event: Event, admin: Someone = HEAD, proposer: Actor | None = None, statement: Mapping[str, Any] | None = None,
+        **claims: Any,
+    ) -> tuple[Event, Event]:
+        """Proposal and application of a change."""
+        change, salt = self.new("chg"), log.new_salt()
+        data = {**event.data, "change": change}
+        commitment = None if event.private is None else canonical.sha(log.private_part(event.private, salt))
+        assert event.private is None, "the builder's log chooses its own salts"
+        digest = canonical.sha(canonical.encode(change_input(data, commitment)))
+        proposed = {"type": event.type, "subject": event.subject, "data_digest": digest}
+        text = canonical.encode(data).decode()
+        proposal = Event("change.proposed", change, proposer or OPERATOR, proposed, {"change": text})
+        said = change_statement(
+            origin=self.trail.origin, institution=CODE, change=change, type_=event.type, subject=event.subject,
+            data_digest=digest, text="I agree.", iss=self.idp.issuer, sub=admin.sub, salt=log.new_salt(),
+        )  # fmt: skip
+        evidence = self.countersign({**said, **(statement or {})}, admin.sub, **claims)
+        applied = replace(event, data={**data, "evidence": [evidence]}, actor=Actor("person", admin.id))
+        return proposal, applied
+
+    # --- what an auditor takes home -----------------------------------------------------------------------------------
+
+    def export(self, request_id: str | None = None, person: Someone = HEAD, *, with_private: bool = True) -> Entry:
+        """The event of an export."""
+        self.pass_time(minutes=1)
+        data = {
+            "format": "bundle", "from": 0, "to": len(self.trail.leaves) + 1, "request": request_id,
+            "with_private": with_private,
+        }  # fmt: skip
+        return self.append(Event("trail.exported", CODE, Actor("person", person.id), data))[0]
+
+    def bundle(self, path: Path, request_id: str | None = None, **changes: Any) -> Path:
+        """Export, and write the bundle. `changes` override parts."""
+        entry = changes.pop("entry", None) or self.export(request_id)
+        return self.write(path, entry, **changes)
+
+    def write(self, path: Path, entry: Entry, **changes: Any) -> Path:
+        """Write the bundle of an export event; synchronous, whatever loop there is."""
+        with path.open("wb") as out:
+            _run(write_bundle(out, self.parts(entry, **changes)))
+        return path
+
+    def parts(self, entry: Entry, **changes: Any) -> BundleParts:
+        """The parts of a bundle."""
+        request_id, trail = entry.data["request"], self.trail
+        indexes = [each.index for each in trail.entries if request_id is None or self._about(each, request_id)]
+        named = {digest for index in indexes for digest in trail.entries[index].data.get("evidence", ())}
+        private = [(index, trail.private[index]) for index in indexes if trail.entries[index].private is not None]
+        proofs = [] if request_id is None else _run(trail.proofs(indexes))
+        vendor = self.vendor
+        evidence = sorted((digest, blob) for digest, blob in self.evidence.items() if digest in named)
+        hidden = not entry.data["with_private"]
+        parts = BundleParts(
+            export=Export(stamp(entry.at), entry.actor, CODE, trail.origin, request_id, ("countersign", "0.1.0")),
+            trail=LogPart([trail.leaves[index] for index in indexes], trail.checkpoint(), proofs),
+            vendor=LogPart(vendor.leaves, vendor.checkpoint(), _run(vendor.proofs(range(len(vendor.leaves))))),
+            private=[] if hidden else private,
+            evidence=[] if hidden else evidence,
+            verifier_keys=[trail.signer.verifier.vkey],
+            sign=lambda text: note.sign(text.decode(), [trail.signer]),
+        )
+        return replace(parts, **changes)
+
+    def _about(self, entry: Entry, request_id: str) -> bool:
+        common = ("institution.", "environment.", "policy.", "identity_provider.", "change.", "person.", "trail.", "vendor.")
+        mine = (entry.subject, entry.data.get("request"), entry.data.get("about"))
+        sessions = {e.subject for e in self.trail.entries if e.type == "session.opened" and e.data["request"] == request_id}
+        return entry.type.startswith(common) or request_id in mine or entry.subject in sessions
+
+    @property
+    def anchors(self) -> dict[str, Any]:
+        """What the institution itself kept."""
+        return {
+            "vkeys": [self.trail.signer.verifier.vkey],
+            "idp_jwks": [self.idp.jwks],
+            "enrolment": self.enrolment_code,
+        }
+
+
+def _run(coroutine: Any) -> Any:
+    return asyncio.run(coroutine)
