@@ -175,8 +175,7 @@ async def _decide(
 def _tell_outcome(held: Held, mails: Post, visitor: Visitor, comment: str) -> None:
     request = held.request
     if request.status is Status.PENDING:
-        voted = {vote.person for vote in request.votes}
-        mails.needed("reminder", [reader for reader in mails.approvers() if reader.person not in voted])
+        mails.needed("reminder", mails.waited_for())
     elif request.status is Status.DENIED:
         because: Because = "empty-intersection" if request.denied_because == "empty-intersection" else "decision"
         mails.outcome("denied", by=visitor.name, because=because, words=comment)

@@ -5,6 +5,7 @@ One message a reader, each with its own `mail.queued`; the receipt in it is made
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -25,6 +26,7 @@ from app.storage.outbox import OutboxRow
 from app.storage.roster import RosterRow
 from app.trail import canonical
 
+PLAIN_LINK = re.compile(r"https?://[!-~]+")
 PRODUCTS = {"alma": "Alma", "primo_ve": "Primo VE", "leganto": "Leganto", "esploro": "Esploro"}
 
 
@@ -53,6 +55,18 @@ class Post:
         first = [person for person in deciding if "approver" in person.roles and person not in away]
         absent = not first or any("approver" in person.roles for person in away)
         chosen = [*first, *(p for p in deciding if absent and p not in first and p not in away)]
+        return [self._people[person.id] for person in chosen if person.id in self._people]
+
+    def waited_for(self) -> list[RosterRow]:
+        """Of the approvers, those who have not voted."""
+        voted = {vote.person for vote in self._held.request.votes}
+        return [reader for reader in self.approvers() if reader.person not in voted]
+
+    def backups(self) -> list[RosterRow]:
+        """The backup approvers of the product."""
+        state = self._book.institution
+        product = state.environments[self._held.request.environment].product
+        chosen = [p for p in state.people.values() if p.decides_for(product) and "backup_approver" in p.roles]
         return [self._people[person.id] for person in chosen if person.id in self._people]
 
     def needed(self, kind: Literal["request", "reminder", "escalation"], readers: Iterable[RosterRow]) -> list[str]:
@@ -106,7 +120,8 @@ class Post:
         environment = state.environments[request.environment]
         link = self._book.services.page(f"/r/{self._held.row.short}")
         if reader == "engineer":
-            link = self._asked.get("case_url") or self._book.services.page(f"/v1/access-requests/{request.id}")
+            case = self._asked.get("case_url") or ""
+            link = case if PLAIN_LINK.fullmatch(case) else self._book.services.page("/docs")
         return RequestFacts(
             reader=reader,
             at=self._book.now,

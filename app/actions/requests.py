@@ -136,7 +136,7 @@ async def complete(
 async def message(services: Services, caller: Caller, request_id: str, text: str) -> RequestView:
     """The engineer's side of the conversation, while the request is pending, approved or active."""
     async with services.database.begin() as tx:
-        held = await _hold_served(services, tx, caller, request_id)
+        held = await hold_served(services, tx, caller, request_id)
         outcome = await say(held, Actor("client", caller.cli), text, None)
     return unwrap(outcome)
 
@@ -175,7 +175,7 @@ async def _end(
     told: tuple[Literal["withdrawn", "completed"], str],
 ) -> RequestView:
     async with services.database.begin() as tx:
-        held = await _hold_served(services, tx, caller, request_id)
+        held = await hold_served(services, tx, caller, request_id)
         before = await view(tx, held.row, held.book.now)
         outcome: RequestView | Refusal = before
         stale = if_match not in {None, "*", before.etag}
@@ -194,6 +194,7 @@ async def _end(
     return unwrap(outcome)
 
 
-async def _hold_served(services: Services, tx: Transaction, caller: Caller, request_id: str) -> Held:
+async def hold_served(services: Services, tx: Transaction, caller: Caller, request_id: str) -> Held:
+    """Hold a request of one of the caller's institutions. Raises `Refused` not-found."""
     row = _served(await requests.read(tx, request_id), caller)
     return await hold(await lock(services, tx, row.log), request_id)

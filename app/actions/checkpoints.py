@@ -1,0 +1,99 @@
+"""Checkpoints: signed statements of committed trees, never inconsistent with one signed before.
+
+The last signed head of each log is kept outside the database and changed by compare-and-swap before a signature is
+given. A log that is shorter than that head, or whose tree does not contain it, refuses to sign: an old backup was
+restored, or the log was forked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from app.actions.ledger import NOT_FOUND
+from app.actions.services import Services
+from app.domain.errors import Refused, Unavailable
+from app.storage import institutions, nodes
+from app.storage.database import Transaction
+from app.storage.heads import HeadStoreError, SignedHead
+from app.tokens.keyfiles import KeysError
+from app.trail.checkpoint import Checkpoint, sign_checkpoint
+from app.trail.note import Signer
+from app.trail.proofs import ProofError, verify_consistency
+
+_TRIES = 8
+
+
+async def checkpoint(services: Services, code: str) -> bytes:
+    """The signed note of the log's committed tree, fresh. Raises what `sign` raises."""
+    return await sign(services, code, None)
+
+
+async def sign(services: Services, code: str, size: int | None) -> bytes:
+    """A signed note of the tree at `size` (None: all that is committed).
+
+    Raises `Refused` not-found; `Unavailable`: trail-rolled-back, or the store or the keys are in doubt.
+    """
+    for _ in range(_TRIES):
+        async with services.database.read() as tx:
+            if await institutions.read(tx, code) is None:
+                raise Refused(NOT_FOUND)
+            head = await _head(tx, code, size)
+            last = await _last(services, head.origin)
+            await _judge(tx, code, head, last)
+        if last is not None and last.size >= head.size:
+            return _signed(services, code, head)
+        if await asyncio.to_thread(services.heads.swap, last, head):
+            return _signed(services, code, head)
+    raise Unavailable("The last signed head changes too often to be followed; try again.")
+
+
+async def _head(tx: Transaction, code: str, size: int | None) -> SignedHead:
+    origin, edge = await nodes.snapshot(tx, code)
+    if size is not None and size != edge.size:
+        if size > edge.size:
+            raise Unavailable(f"The log of {code} has no {size} entries.", "trail-rolled-back")
+        edge = await nodes.edge_at(tx, code, size)
+    return SignedHead(origin, edge.size, edge.root())
+
+
+async def _last(services: Services, origin: str) -> SignedHead | None:
+    try:
+        return await asyncio.to_thread(services.heads.read, origin)
+    except HeadStoreError as error:
+        raise Unavailable(str(error)) from error
+
+
+async def _judge(tx: Transaction, code: str, head: SignedHead, last: SignedHead | None) -> None:
+    """Raise `Unavailable` trail-rolled-back unless one of the two trees begins with the other."""
+    if last is None:
+        return
+    old, new = sorted((last, head), key=lambda each: each.size)
+    try:
+        proof = await nodes.consistency_proof(tx, code, old.size, new.size)
+        if old.size:
+            verify_consistency(old.size, new.size, old.root, new.root, proof.hashes)
+    except ProofError as error:
+        detail = f"The log of {code} is not the one that checkpoints were signed of before; it signs nothing."
+        raise Unavailable(detail, "trail-rolled-back") from error
+
+
+def signer(services: Services, code: str, origin: str) -> Signer:
+    """The signer of a log. Raises `Unavailable` where its key is missing."""
+    try:
+        return Signer.from_seed(origin, services.ring.trail(code).private)
+    except KeysError as error:
+        raise Unavailable(str(error)) from error
+
+
+def _signed(services: Services, code: str, head: SignedHead) -> bytes:
+    value = Checkpoint(head.origin, head.size, head.root)
+    return sign_checkpoint(value, signer(services, code, head.origin))
+
+
+async def verifier_keys(services: Services, code: str) -> list[str]:
+    """The verifier keys of a log, as auditors note them. Raises `Refused` not-found."""
+    async with services.database.read() as tx:
+        row = await institutions.read(tx, code)
+    if row is None:
+        raise Refused(NOT_FOUND)
+    return [signer(services, code, row.origin).verifier.vkey]

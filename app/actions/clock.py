@@ -1,0 +1,92 @@
+"""The clock's own work: what is due is recorded by the same function that every action calls first.
+
+Lapses, openings and ends; reminders and escalations; refusals counted over a minute that is now over.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from app.actions.held import Held, changed_row, hold
+from app.actions.ledger import write
+from app.actions.mails import post
+from app.actions.services import Services
+from app.domain.events import WORKER, Actor, Event
+from app.domain.request import Status
+from app.storage import drafts, entries, idempotency, refusals, requests, web_sessions
+from app.storage.refusals import RefusalRow
+
+BATCH = 50
+DRAFT_LIFE = timedelta(days=1)
+FLOW_LIFE = timedelta(hours=1)
+
+
+async def sweep(services: Services) -> int:
+    """Record what is due of up to `BATCH` requests; how many were looked at. Raises `Unavailable`."""
+    async with services.database.read() as tx:
+        found = await requests.due(tx, await tx.now(), BATCH)
+    for log, request_id in found:
+        async with write(services, log) as book:
+            held = await hold(book, request_id)
+            if held.request.status is Status.PENDING:
+                await _remind(held)
+            elif held.request.status is Status.EXPIRED:
+                (await post(held)).outcome("expired", by=None, because=None)
+            await held.store()
+            await _reschedule(held)
+    return len(found)
+
+
+async def _reschedule(held: Held) -> None:
+    """Where nothing changed but that an alarm rang, set the next one."""
+    row = changed_row(held.row, held.request, held.book)
+    if row.due_at != held.row.due_at:
+        await requests.save(held.book.tx, row)
+
+
+async def _remind(held: Held) -> None:
+    """Reminders whose time has come (as one), and the escalation, once each."""
+    book, policy = held.book, held.book.institution.policy
+    waited = (book.now - held.request.created_at) / timedelta(minutes=1)
+    types = ("request.reminded", "request.escalated")
+    before = await entries.of_requests(book.tx, book.code, [held.request.id], types)
+    told = [each.entry for each in before[held.request.id]]
+    rung = sum(minutes <= waited for minutes in policy.remind_after_minutes)
+    mails = await post(held)
+    if rung > max((entry.data["n"] for entry in told if entry.type == "request.reminded"), default=0):
+        to = mails.needed("reminder", mails.waited_for())
+        held.tell(Event("request.reminded", held.request.id, WORKER, {"n": rung, "to": sorted(to)}))
+    escalated = any(entry.type == "request.escalated" for entry in told)
+    if policy.escalate_after_minutes is not None and policy.escalate_after_minutes <= waited and not escalated:
+        to = mails.needed("escalation", mails.backups())
+        held.tell(Event("request.escalated", held.request.id, WORKER, {"to": sorted(to)}))
+
+
+async def tell_refusals(services: Services) -> int:
+    """Record the refusals that minutes now over had counted after their first; how many events."""
+    async with services.database.read() as tx:
+        logs = await refusals.waiting(tx, await tx.now())
+    told = 0
+    for log in logs:
+        async with write(services, log) as book:
+            rows = await refusals.collect(book.tx, log, book.now)
+            book.add(*map(_refusal, rows))
+            await book.append()
+            told += len(rows)
+    return told
+
+
+def _refusal(row: RefusalRow) -> Event:
+    event = row.event
+    kind, actor = event["actor"]
+    data = event["data"] | ({"count": row.later} if "count" in event["data"] else {})
+    return Event(event["type"], event["subject"], Actor(kind, actor), data, event["private"])
+
+
+async def tidy(services: Services) -> None:
+    """Forget what is over: sessions, sign-ins and drafts nobody finished, idempotency keys past their day."""
+    async with services.database.begin() as tx:
+        now = await tx.now()
+        await web_sessions.sweep(tx, now, now - FLOW_LIFE)
+        await drafts.sweep(tx, now - DRAFT_LIFE)
+        await idempotency.sweep(tx, now)

@@ -1,0 +1,198 @@
+"""Exports: a bundle of a trail, streamed. The event that says so is committed before the first byte leaves.
+
+A bundle holds exactly the entries up to that event. Its private parts and evidence stay inside the institution, unless
+its policy lets others see them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from app.actions.checkpoints import sign, signer
+from app.actions.ledger import NOT_FOUND, write
+from app.actions.services import Services
+from app.actions.signin import Visitor
+from app.actions.views import VENDOR
+from app.audit.bundle import BundleParts, Export, LogPart, bundle_pieces
+from app.domain.errors import Refusal, Refused
+from app.domain.events import Actor, Event
+from app.domain.times import stamp
+from app.storage import entries, nodes, objects, requests
+from app.storage.database import Transaction
+from app.storage.leaves import Stored
+from app.tokens.clients import Caller
+from app.trail import note
+
+_ABOUT_CLIENTS = ("client.created", "client.revoked")
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle on its way: its file name, and its bytes in order."""
+
+    filename: str
+    pieces: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Exported:
+    code: str
+    request: str | None
+    index: int
+    at: str
+    origin: str
+    by: Actor
+    private: bool
+
+
+@dataclass(slots=True)
+class _Named:
+    """What entries name: clients that act, and evidence."""
+
+    clients: set[str] = field(default_factory=set)
+    evidence: set[str] = field(default_factory=set)
+
+    def learn(self, leaf: bytes) -> None:
+        entry = orjson.loads(leaf)
+        if entry["actor"]["kind"] == "client":
+            self.clients.add(entry["actor"]["id"])
+        self.evidence.update(entry["data"].get("evidence", ()))
+
+
+async def export(services: Services, who: Caller | Visitor | Actor, code: str, request: str | None) -> Bundle:
+    """A bundle of a trail, or of one request's entries. An `Actor` is the operator at the command line.
+
+    Raises `Refused`: not-found (also for a trail that is not the caller's), forbidden.
+    """
+    _judge(who, code)
+    exported = await _record(services, who, code, request)
+    checkpoint = await sign(services, code, exported.index + 1)
+    name = f"{code}{'' if request is None else '-' + request}.zip"
+    return Bundle(name, _pieces(services, exported, checkpoint))
+
+
+def _judge(who: Caller | Visitor | Actor, code: str) -> None:
+    if isinstance(who, Caller) and not who.serves(code):
+        raise Refused(NOT_FOUND)
+    if isinstance(who, Visitor) and who.code != code:
+        raise Refused(NOT_FOUND)
+    if isinstance(who, Visitor) and "auditor" not in who.roles:
+        raise Refused(Refusal("forbidden", "Only an auditor of the institution exports its trail."))
+
+
+async def _record(services: Services, who: Caller | Visitor | Actor, code: str, request: str | None) -> _Exported:
+    async with write(services, code) as book:
+        if request is not None and await requests.read(book.tx, request, code) is None:
+            raise Refused(NOT_FOUND)
+        actor = who if isinstance(who, Actor) else who.actor if isinstance(who, Visitor) else Actor("client", who.cli)
+        private = isinstance(who, Visitor) or book.institution.policy.vendor_sees_evidence
+        data = {"format": "bundle", "from": 0, "to": book.next_index + 1, "request": request, "with_private": private}
+        book.add(Event("trail.exported", code, actor, data))
+        entry = (await book.append())[0].entry
+    return _Exported(code, request, entry.index, stamp(entry.at), book.head.origin, actor, private)
+
+
+async def _pieces(services: Services, exported: _Exported, checkpoint: bytes) -> AsyncIterator[bytes]:
+    vendor_note = await sign(services, VENDOR, None)
+    async with services.database.read() as tx:
+        about = None if exported.request is None else await _about(tx, exported)
+        named = _Named()
+        async for leaf in _leaves(tx, exported, about):
+            named.learn(leaf)
+        key = signer(services, exported.code, exported.origin)
+        parts = BundleParts(
+            export=Export(
+                at=exported.at,
+                by=exported.by,
+                institution=exported.code,
+                origin=exported.origin,
+                request=exported.request,
+                software=("countersign", services.version),
+            ),
+            trail=LogPart(_leaves(tx, exported, about), checkpoint, await _proofs(tx, exported, about)),
+            vendor=await _vendor(tx, exported, named.clients, vendor_note),
+            private=_private(tx, exported, about),
+            evidence=_evidence(tx, exported, sorted(named.evidence)),
+            verifier_keys=[key.verifier.vkey],
+            sign=lambda text: note.sign(text.decode(), [key]),
+        )
+        async for piece in bundle_pieces(parts):
+            yield piece
+
+
+async def _about(tx: Transaction, exported: _Exported) -> list[Stored]:
+    """The entries of a filtered bundle: what concerns the request up to the export, and the export's event."""
+    stored = await entries.entries_about(tx, exported.code, exported.request or "")
+    return [each for each in stored if each.entry.index <= exported.index]
+
+
+async def _stored(tx: Transaction, exported: _Exported, about: Sequence[Stored] | None) -> AsyncIterator[Stored]:
+    if about is not None:
+        for each in about:
+            yield each
+        return
+    async for chunk in entries.stream(tx, exported.code, 0, exported.index + 1):
+        for each in chunk:
+            yield each
+
+
+async def _leaves(tx: Transaction, exported: _Exported, about: Sequence[Stored] | None) -> AsyncIterator[bytes]:
+    async for each in _stored(tx, exported, about):
+        yield each.leaf
+
+
+async def _private(
+    tx: Transaction, exported: _Exported, about: Sequence[Stored] | None
+) -> AsyncIterator[tuple[int, bytes | None]]:
+    if not exported.private:
+        return
+    async for each in _stored(tx, exported, about):
+        if each.entry.private is not None:
+            yield each.entry.index, each.private
+
+
+async def _evidence(tx: Transaction, exported: _Exported, digests: Sequence[str]) -> AsyncIterator[tuple[str, bytes]]:
+    if not exported.private:
+        return
+    for digest in digests:
+        blob = await objects.read(tx, exported.code, digest)
+        if blob is not None:
+            yield digest, blob
+
+
+async def _proofs(
+    tx: Transaction, exported: _Exported, about: Sequence[Stored] | None
+) -> list[tuple[int, tuple[bytes, ...]]]:
+    indexes = [each.entry.index for each in about or ()]
+    return await _inclusion(tx, exported.code, indexes, exported.index + 1)
+
+
+async def _inclusion(
+    tx: Transaction, log: str, indexes: Sequence[int], size: int
+) -> list[tuple[int, tuple[bytes, ...]]]:
+    return [(index, (await nodes.inclusion_proof(tx, log, index, size)).hashes) for index in indexes]
+
+
+async def _vendor(tx: Transaction, exported: _Exported, clients: set[str], checkpoint: bytes) -> LogPart:
+    """The VENDOR entries that the trail relies on, with their proofs over VENDOR's checkpoint."""
+    size = int(checkpoint.split(b"\n")[1])
+    found = await entries.read_leaves(tx, VENDOR, 0, 1)
+    types = (*_ABOUT_CLIENTS, "key.added", "institution.registered")
+    for type_ in types:
+        of_type = await entries.find(tx, VENDOR, entries.LeafFilter(stop=size, type=type_), 1 << 31)
+        found += [each for each in of_type if _relied_on(each, exported.code, clients)]
+    found.sort(key=lambda each: each.entry.index)
+    proofs = [
+        (each.entry.index, (await nodes.inclusion_proof(tx, VENDOR, each.entry.index, size)).hashes) for each in found
+    ]
+    return LogPart([each.leaf for each in found], checkpoint, proofs)
+
+
+def _relied_on(stored: Stored, code: str, clients: set[str]) -> bool:
+    entry = stored.entry
+    if entry.type in _ABOUT_CLIENTS:
+        return entry.subject in clients
+    return code in {entry.data.get("log"), entry.data.get("code")}

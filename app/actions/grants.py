@@ -1,0 +1,201 @@
+"""Approval tokens: minted under a grant that the trail itself gives, introspected by fresh rows, taken back at once.
+
+A row in the database gives nothing. Before a token is minted the grant is derived again from the request's own entries
+and their countersignatures; rows that introspection reads carry a MAC whose key the database has not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from app.actions.held import GRANT_LABEL, Held, grant_parts, hold
+from app.actions.ledger import lock, unwrap
+from app.actions.requests import hold_served
+from app.actions.services import Services
+from app.audit.derive import derive_grant, evidence_named
+from app.domain.errors import Refusal
+from app.domain.events import Actor, Event
+from app.domain.request import Grant, may_mint
+from app.storage import clients, entries, grants, objects
+from app.storage.grants import GrantRow, TokenRow
+from app.tokens import approval
+from app.tokens.approval import SupportAccess
+from app.tokens.clients import Caller
+from app.tokens.jwt import TokenRefused
+from app.tokens.secrets import Secrets
+from app.trail import canonical
+
+TOKEN_LABEL = "row/token"  # noqa: S105 -- the label of a MAC, no secret
+INACTIVE: Mapping[str, Any] = {"active": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """A new approval token; it is shown once and stored nowhere."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    expires_at: datetime
+
+
+async def mint(services: Services, caller: Caller, request_id: str) -> Minted:
+    """A token under the request's open grant.
+
+    Raises `Refused`: not-found, not-approved, window-not-open, grant-ended, grant-not-derivable; each is an event.
+    """
+    async with services.database.begin() as tx:
+        held = await hold_served(services, tx, caller, request_id)
+        held.book.trust_clock()
+        outcome = await _mint(held, caller)
+        if isinstance(outcome, Refusal):
+            await _refused(held, caller, outcome.problem)
+        await held.store()
+    return unwrap(outcome)
+
+
+async def _mint(held: Held, caller: Caller) -> Minted | Refusal:
+    grant = may_mint(held.request, held.book.now)
+    if isinstance(grant, Refusal):
+        return grant
+    derived = await _derived(held)
+    if isinstance(derived, Refusal):
+        return derived
+    if derived != grant:
+        return Refusal("grant-not-derivable", "The grant is not the one that the trail gives.")
+    return await _signed(held, caller, derived)
+
+
+async def _derived(held: Held) -> Grant | Refusal:
+    """The grant that the request's own entries and their countersignatures give at this instant."""
+    book = held.book
+    stored = await entries.entries_about(book.tx, book.code, held.request.id)
+    blobs = await objects.read_many(book.tx, book.code, evidence_named(stored))
+    return derive_grant(stored, blobs, held.request.id, book.now)
+
+
+async def _signed(held: Held, caller: Caller, grant: Grant) -> Minted | Refusal:
+    book, request = held.book, held.request
+    audience = book.institution.environments[request.environment].audience
+    minted = approval.mint(
+        book.services.ring,
+        book.services.base_url,
+        access=SupportAccess(
+            institution=book.code,
+            environment=request.environment,
+            account=request.account,
+            case=request.case_number,
+            roles=grant.roles,
+            request=request.id,
+            grant=grant.id,
+        ),
+        audience=audience,
+        engineer=held.row.engineer_id,
+        client_id=caller.client_id,
+        not_before=grant.not_before,
+        not_after=grant.not_after,
+        ttl_minutes=book.institution.policy.token_ttl_minutes,
+        now=book.now,
+    )
+    if isinstance(minted, Refusal):
+        return minted
+    await grants.add_token(book.tx, _token_row(book.services.secrets, held, caller, grant.id, audience, minted))
+    data = {
+        "grant": grant.id,
+        "jti": minted.jti,
+        "token_digest": minted.digest,
+        "iat": minted.iat,
+        "nbf": minted.nbf,
+        "exp": minted.exp,
+        "bound": False,
+    }
+    held.tell(Event("token.issued", request.id, Actor("client", caller.cli), data))
+    expires_at = datetime.fromtimestamp(minted.exp, UTC)
+    return Minted(minted.token, "Bearer", minted.exp - math.floor(book.now.timestamp()), expires_at)
+
+
+def _token_row(
+    secrets: Secrets, held: Held, caller: Caller, grant: str, audience: str, minted: approval.Minted
+) -> TokenRow:
+    row = TokenRow(
+        log=held.book.code,
+        jti=minted.jti,
+        grant=grant,
+        request=held.request.id,
+        client=caller.cli,
+        audience=audience,
+        digest=minted.digest,
+        jkt=None,
+        iat=minted.iat,
+        nbf=minted.nbf,
+        exp=minted.exp,
+        revoked_at=None,
+        mac=b"",
+    )
+    return _sealed(secrets, row)
+
+
+def _sealed(secrets: Secrets, row: TokenRow) -> TokenRow:
+    return replace(row, mac=secrets.mac(TOKEN_LABEL, *_token_parts(row)))
+
+
+def _token_parts(row: TokenRow) -> list[str]:
+    """What the MAC of a token's row covers, in order."""
+    times = (str(row.iat), str(row.nbf), str(row.exp), "" if row.revoked_at is None else row.revoked_at.isoformat())
+    names = (row.log, row.jti, row.grant, row.request, row.client, row.audience, row.digest, row.jkt or "")
+    return [*names, *times]
+
+
+async def _refused(held: Held, caller: Caller, problem: str) -> None:
+    event = Event("token.refused", held.request.id, Actor("client", caller.cli), {"problem": problem})
+    key = f"token/{held.request.id}/{caller.cli}/{problem}"
+    await held.book.refuse(canonical.sha(key.encode()), event)
+
+
+async def introspect(services: Services, caller: Caller, token: str) -> Mapping[str, Any]:
+    """RFC 7662 for a gateway: the claims of a token that opens its gate now, else exactly `{"active": false}`."""
+    async with services.database.read() as tx:
+        now = await tx.now()
+        try:
+            read = approval.verify(services.ring, services.base_url, token, now, caller.audiences)
+        except TokenRefused:
+            return INACTIVE
+        found = (await grants.read_tokens(tx, [read.jti])).get(read.jti)
+    if found is None or found[0].digest != read.digest or not _open(services.secrets, *found, now):
+        return INACTIVE
+    return {"active": True, "token_type": "Bearer", **read.claims}
+
+
+def _open(secrets: Secrets, token: TokenRow, grant: GrantRow, now: datetime) -> bool:
+    """Whether both rows are ours, and neither is over."""
+    return (
+        secrets.mac_holds(token.mac, TOKEN_LABEL, *_token_parts(token))
+        and secrets.mac_holds(grant.mac, GRANT_LABEL, *grant_parts(grant))
+        and token.revoked_at is None
+        and grant.ended_at is None
+        and grant.not_before <= now < grant.not_after
+    )
+
+
+async def take_back(services: Services, cli: str, token: str) -> None:
+    """RFC 7009: a client gives back a token that it obtained; for any other nothing happens, and nothing is told."""
+    async with services.database.begin() as tx:
+        now = await tx.now()
+        try:
+            read = approval.verify(services.ring, services.base_url, token, now, None)
+        except TokenRefused:
+            return
+        found = (await grants.read_tokens(tx, [read.jti])).get(read.jti)
+        client = await clients.read(tx, cli)
+        if client is None or found is None or found[0].client != cli or found[0].digest != read.digest:
+            return
+        held = await hold(await lock(services, tx, found[0].log), found[0].request)
+        row = (await grants.read_tokens(tx, [read.jti]))[read.jti][0]
+        if row.revoked_at is None:
+            await grants.save_token(tx, _sealed(services.secrets, replace(row, revoked_at=held.book.now)))
+            held.tell(Event("token.revoked", held.request.id, Actor("client", cli), {"jti": read.jti}))
+        await held.store()

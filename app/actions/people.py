@@ -1,0 +1,109 @@
+"""People of an institution: who is on the list, and first sign-ins that an admin has yet to confirm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
+from app.actions.services import Services
+from app.actions.signin import Visitor, bound_event
+from app.audit.evidence import SignedIn, read_evidence
+from app.domain.errors import Refusal, Refused
+from app.domain.institution import Institution, is_admin, is_bound
+from app.storage import institutions, objects, roster
+from app.storage.objects import EvidenceRow
+from app.storage.roster import PendingBinding
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPerson:
+    """One person of the list; `bound` tells whether an account at the provider counts as them."""
+
+    id: str
+    name: str
+    email: str
+    roles: tuple[str, ...]
+    products: tuple[str, ...]
+    bound: bool
+    away_from: datetime | None
+    away_to: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingSignIn:
+    """A first sign-in that waits for an admin: whose it would be, and the account it came from."""
+
+    person: str
+    name: str
+    email: str
+    iss: str
+    sub: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleView:
+    """The settings page of people."""
+
+    people: tuple[ListedPerson, ...]
+    waiting: tuple[WaitingSignIn, ...]
+
+
+async def people(services: Services, visitor: Visitor) -> PeopleView:
+    """The institution's people, for its admins. Raises `Refused` not-found for anybody else."""
+    if "admin" not in visitor.roles:
+        raise Refused(NOT_FOUND)
+    async with services.database.read() as tx:
+        row = await institutions.read(tx, visitor.code)
+        names = {each.person: each for each in await roster.people(tx, visitor.code)}
+        waiting = await roster.pending(tx, visitor.code)
+    if row is None:
+        raise Refused(NOT_FOUND)
+    state = Institution.from_data(row.state)
+    listed = tuple(
+        ListedPerson(
+            id=key,
+            name=names[key].name,
+            email=names[key].email,
+            roles=person.roles,
+            products=person.products,
+            bound=is_bound(state, key),
+            away_from=person.away_from,
+            away_to=person.away_to,
+        )
+        for key, person in state.people.items()
+        if not person.removed
+    )
+    signs = tuple(
+        WaitingSignIn(each.person, names[each.person].name, names[each.person].email, each.iss, each.sub, each.at)
+        for each in waiting
+    )
+    return PeopleView(listed, signs)
+
+
+async def confirm_binding(services: Services, visitor: Visitor, person: str, *, confirm: bool) -> None:
+    """Say whether a waiting first sign-in is that person's. Raises `Refused`: not-found, already-bound."""
+    async with write(services, visitor.code) as book:
+        if not is_admin(book.institution, visitor.person) or visitor.person == person:
+            raise Refused(NOT_FOUND)
+        pending = await roster.take_pending(book.tx, book.code, person)
+        if pending is None:
+            raise Refused(NOT_FOUND)
+        outcome = await _bind(book, visitor, pending) if confirm else None
+        await book.append()
+    unwrap(outcome)
+
+
+async def _bind(book: Ledger, visitor: Visitor, pending: PendingBinding) -> Refusal | None:
+    signed = read_evidence(pending.blob)
+    person = book.institution.people.get(pending.person)
+    if not isinstance(signed, SignedIn) or person is None or person.removed:
+        return NOT_FOUND
+    taken = person.bound_at(pending.iss) is not None or pending.iss != book.institution.provider.issuer
+    if taken or not await roster.bind(book.tx, book.code, pending.person, pending.iss, pending.sub):
+        return Refusal("already-bound", "This account, or this person, is bound already. Nothing was changed.")
+    if not await objects.put(book.tx, EvidenceRow(book.code, pending.digest, pending.blob)):
+        raise Refused(NOT_FOUND)
+    book.add(bound_event(pending.person, pending.iss, pending.sub, pending.digest, visitor.person))
+    return None
