@@ -60,7 +60,7 @@ def driver_url(url: str) -> sa.URL:
 
 
 def make_engine(url: str, *, pool_size: int = 10, timeouts: dict[str, str] | None = None) -> AsyncEngine:
-    """An engine with a bounded pool, time limits (PostgreSQL) and honest transactions (SQLite)."""
+    """An engine with a bounded pool, time limits (PostgreSQL; `timeouts` are others) and honest transactions (SQLite)."""
     target = driver_url(url)
     options: dict[str, Any] = {"json_serializer": dump_json, "json_deserializer": orjson.loads}
     options |= {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": WAIT_SECONDS}
@@ -69,8 +69,10 @@ def make_engine(url: str, *, pool_size: int = 10, timeouts: dict[str, str] | Non
         sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
-    settings = _TIMEOUTS | (timeouts or {})
-    arguments = {"server_settings": settings, "timeout": WAIT_SECONDS, "prepared_statement_cache_size": 300}
+    arguments: dict[str, Any] = {"server_settings": _TIMEOUTS | (timeouts or {}), "timeout": WAIT_SECONDS}
+    arguments |= {"prepared_statement_cache_size": 300}
+    if timeouts is None:  # for a server that vanished; one that is there ends its statements earlier by itself
+        arguments["command_timeout"] = 6 * WAIT_SECONDS
     return create_async_engine(target, connect_args=arguments, pool_use_lifo=True, **options)
 
 
@@ -204,6 +206,8 @@ class Database:
             if not is_doubtful(error):
                 raise
             raise Unavailable("the database did not answer in time") from error
+        except TimeoutError as error:
+            raise Unavailable("the database did not answer at all") from error
 
     async def _connect(self, stack: AsyncExitStack) -> AsyncConnection:
         try:

@@ -5,6 +5,7 @@ below.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,8 +23,7 @@ _TILES = tables.tiles
 
 async def snapshot(tx: Transaction, log: str) -> tuple[str, Edge]:
     """Origin and tree of a log, as this transaction sees them. Raises `KeyError` for a log that is not there."""
-    query = sa.select(_LOGS.c.origin, _LOGS.c.size, _LOGS.c.edge).where(_LOGS.c.log == log)
-    found = (await tx.connection.execute(query)).one_or_none()
+    found = (await tx.connection.execute(_SNAPSHOT, {"log": log})).one_or_none()
     if found is None:
         raise KeyError(log)
     return found.origin, Edge(found.size, found.edge)
@@ -67,21 +67,29 @@ async def read_tiles(tx: Transaction, log: str, wanted: Sequence[Tile]) -> dict[
 
 
 async def _full(tx: Transaction, log: str, wanted: Sequence[Tile]) -> dict[Tile, bytes]:
-    places = [(tile.level, tile.index) for tile in wanted]
-    query = sa.select(_TILES.c.level, _TILES.c.idx, _TILES.c.hashes)
-    query = query.where(_TILES.c.log == log, sa.tuple_(_TILES.c.level, _TILES.c.idx).in_(places))
+    keys = (sa.and_(_TILES.c.log == log, _TILES.c.level == tile.level, _TILES.c.idx == tile.index) for tile in wanted)
+    query = sa.select(_TILES.c.level, _TILES.c.idx, _TILES.c.hashes).where(sa.or_(*keys))
     return {Tile(level, index): hashes for level, index, hashes in await tx.connection.execute(query)}
 
 
 async def _partial(tx: Transaction, log: str, tile: Tile) -> bytes:
     start = tile.index * WIDTH
+    span = {"log": log, "start": start, "stop": start + tile.width}
     if tile.level == 0:
-        query = sa.select(_LEAVES.c.leaf_hash).where(_LEAVES.c.log == log).order_by(_LEAVES.c.idx)
-        query = query.where(_LEAVES.c.idx >= start, _LEAVES.c.idx < start + tile.width)
+        found = await tx.connection.execute(_LEAF_HASHES, span)
     else:
-        query = sa.select(_TILES.c.root).where(_TILES.c.log == log, _TILES.c.level == tile.level - 1)
-        query = query.where(_TILES.c.idx >= start, _TILES.c.idx < start + tile.width).order_by(_TILES.c.idx)
-    return b"".join((await tx.connection.execute(query)).scalars())
+        found = await tx.connection.execute(_ROOTS, span | {"level": tile.level - 1})
+    return b"".join(found.scalars())
+
+
+def _span(table: sa.Table, column: str) -> sa.Select[Any]:
+    query = sa.select(table.c[column]).where(table.c.log == sa.bindparam("log")).order_by(table.c.idx)
+    return query.where(table.c.idx >= sa.bindparam("start"), table.c.idx < sa.bindparam("stop"))
+
+
+_LEAF_HASHES = _span(_LEAVES, "leaf_hash")
+_ROOTS = _span(_TILES, "root").where(_TILES.c.level == sa.bindparam("level"))
+_SNAPSHOT = sa.select(_LOGS.c.origin, _LOGS.c.size, _LOGS.c.edge).where(_LOGS.c.log == sa.bindparam("log"))
 
 
 async def _prove(tx: Transaction, log: str, size: int, wanted: Sequence[Sequence[Node]]) -> Proof:

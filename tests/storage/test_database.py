@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from app.domain.errors import Unavailable
 from app.storage import service_meta
 from app.storage.database import Database, driver_url
+from tests.fixtures.postgres import PostgresServer
 from tests.storage.conftest import Urls
 from tests.storage.worlds import at
 
@@ -122,6 +123,20 @@ async def test_statement_that_takes_too_long_is_unavailable(urls: Urls, monkeypa
         async with database.begin() as tx:
             await tx.connection.execute(sa.text("SELECT pg_sleep(5)"))
     await database.close()
+
+
+@pytest.mark.parametrize("urls", ["postgresql"], indirect=True)
+async def test_server_that_drops_its_connections_is_unavailable_once_and_then_found_again(
+    urls: Urls, database: Database, postgres: PostgresServer
+) -> None:
+    async with database.read() as one, database.read() as two:
+        await service_meta.read(one, "word")
+        await service_meta.read(two, "word")
+    role = sa.make_url(urls.app).username
+    postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'")
+    with pytest.raises(Unavailable):
+        await _value(database)
+    assert await _value(database) is None
 
 
 async def test_read_transaction_refuses_to_write_on_postgresql(urls: Urls, database: Database) -> None:
