@@ -60,7 +60,7 @@ def driver_url(url: str) -> sa.URL:
 
 
 def make_engine(url: str, *, pool_size: int = 10, timeouts: dict[str, str] | None = None) -> AsyncEngine:
-    """An engine with a bounded pool, time limits (PostgreSQL; `timeouts` are others) and honest transactions (SQLite)."""
+    """An engine with a bounded pool, time limits (PostgreSQL; `timeouts` wins) and honest transactions (SQLite)."""
     target = driver_url(url)
     options: dict[str, Any] = {"json_serializer": dump_json, "json_deserializer": orjson.loads}
     options |= {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": WAIT_SECONDS}

@@ -1,7 +1,8 @@
-"""The last signed head of every log, kept outside the database, so that a restored old backup is noticed before it signs.
+"""The last signed head of every log, kept outside the database, so that a restored old backup is noticed before it
+signs.
 
-One small file a log under a directory; changed by compare-and-swap only, durable before `swap` returns. Two processes on one
-machine are kept apart by a lock file; past one machine the directory has to be one that all replicas share.
+One small file a log under a directory; changed by compare-and-swap only, durable before `swap` returns. Two processes
+on one machine are kept apart by a lock file; past one machine the directory has to be one that all replicas share.
 """
 
 from __future__ import annotations
@@ -84,6 +85,6 @@ def _parse(origin: str, content: bytes) -> SignedHead:
         head = SignedHead(value["origin"], value["size"], bytes.fromhex(value["root"]))
     except (ValueError, KeyError, TypeError) as error:
         raise HeadStoreError(f"the checkpoint store's file of {origin} is damaged") from error
-    if head.origin != origin or not isinstance(head.size, int) or len(head.root) != 32:
+    if head.origin != origin or type(value["size"]) is not int or len(head.root) != 32:
         raise HeadStoreError(f"the checkpoint store's file of {origin} is damaged")
     return head
