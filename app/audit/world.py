@@ -14,6 +14,7 @@ from app.audit.vendorfacts import IN_FLIGHT, VendorFacts
 from app.domain.errors import CountersignError
 from app.domain.events import Entry, Event
 from app.domain.institution import Institution, evolve
+from app.domain.policy import Policy
 from app.domain.request import AccessRequest
 from app.domain.session import Session
 from app.domain.standing import StandingApproval
@@ -109,6 +110,7 @@ class World:
     sign_ins: int = 0
     newest_sign_in: int = 0
     last_export: Entry | None = None
+    hashed_policy: tuple[Policy, str] | None = None
 
     @property
     def institution(self) -> Institution:
@@ -142,7 +144,10 @@ class World:
 
     def policy_digest(self) -> str:
         """The hash of the policy in force."""
-        return canonical.sha(canonical.encode(self.institution.policy.to_data()))
+        policy = self.institution.policy
+        if self.hashed_policy is None or self.hashed_policy[0] is not policy:
+            self.hashed_policy = policy, canonical.sha(canonical.encode(policy.to_data()))
+        return self.hashed_policy[1]
 
     def keys(self) -> Keys:
         """The signing keys that count at the provider now in force."""

@@ -39,9 +39,9 @@ class Value:
 
 def exactly(data: object, names: Sequence[str]) -> Mapping[str, Any]:
     """`data` as an object with exactly the members `names`. Raises `ValueError`, naming what is too much."""
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict | Mapping):  # dict first: asking the abstract class is slow
         raise ValueError("an object is wanted")  # noqa: TRY004 - wrong input is one kind of error
-    if len(data) != len(names) or not all(name in data for name in names):
+    if len(data) != len(names) or not all(map(data.__contains__, names)):
         wrong = sorted(set(map(str, data)) ^ set(names))
         raise ValueError(f"{', '.join(wrong)}: unknown or missing")
     return data

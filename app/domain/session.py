@@ -117,7 +117,8 @@ def evolve(session: Session, entry: Entry) -> Session:
     if target is None:
         raise IllegalTransition(f"{entry.type} does not fit a session that is {session.state}")
     change = _CHANGES.get(entry.type)
-    return replace(session if change is None else change(session, entry), state=target)
+    changed = session if change is None else change(session, entry)
+    return changed if changed.state is target else replace(changed, state=target)
 
 
 def _sealed(session: Session, entry: Entry) -> Session:

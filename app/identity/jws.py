@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from joserfc import jwk as jose_keys
@@ -135,13 +136,20 @@ def _fits(jwk: Mapping[str, object], algorithm: str) -> bool:
 def _holds(message: bytes, signature: bytes, jwk: Mapping[str, str], algorithm: str) -> bool:
     model = JWSRegistry.algorithms[algorithm]
     try:
-        if jwk["kty"] == "RSA" and base64_to_int(jwk["n"]).bit_length() not in RSA_BITS:
-            raise IdTokenRefused("id-token-key-unfit")
-        key = jose_keys.import_key({name: value for name, value in jwk.items() if name not in _LABELS})
+        key = _key(tuple(sorted((name, value) for name, value in jwk.items() if name not in _LABELS)))
         model.check_key(key)
     except (JoseError, ValueError):
         raise IdTokenRefused("id-token-key-unfit") from None
     return model.verify(message, signature, key)
+
+
+@lru_cache(maxsize=64)
+def _key(members: tuple[tuple[str, str], ...]) -> jose_keys.Key:
+    """The public key of these members. Remembered, since a verifier meets few keys many times."""
+    jwk: dict[str, str | list[str]] = dict(members)
+    if jwk["kty"] == "RSA" and base64_to_int(str(jwk["n"])).bit_length() not in RSA_BITS:
+        raise IdTokenRefused("id-token-key-unfit")
+    return jose_keys.import_key(jwk)
 
 
 def _bytes(text: str) -> bytes:

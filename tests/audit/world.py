@@ -122,9 +122,11 @@ class Trail:
 class World:
     """Vendor, institution, provider, and the moves they make."""
 
-    def __init__(self, people: Sequence[Someone] = (HEAD, SECOND, AUDITOR), policy: Policy | None = None, **provider: Any) -> None:
-        self.idp = Provider("https://login.example.edu", "countersign")
-        self.approvals = Provider("https://login.example.edu", "countersign-approvals")
+    def __init__(
+        self, people: Sequence[Someone] = (HEAD, SECOND, AUDITOR), policy: Policy | None = None, kind: str = "EC", **provider: Any
+    ) -> None:
+        self.idp = Provider("https://login.example.edu", "countersign", kind)
+        self.approvals = Provider("https://login.example.edu", "countersign-approvals", kind)
         self.vendor_idp = Provider("https://login.vendor.example", "countersign")
         self.now = START
         self.evidence: dict[str, bytes] = {}
