@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fixtures.parts import find_free_port
+from demo.parts import find_free_port
 
 pytest_plugins = [
     "tests.fixtures.browser",

@@ -9,8 +9,8 @@ import aiosmtplib
 import psycopg
 import pytest
 
-from tests.fixtures.forms import read_forms
-from tests.fixtures.parts import PartFailed, run_part
+from demo.browser import read_forms
+from demo.parts import PartFailed, run_part
 from tests.fixtures.postgres import DatabaseUrls
 from tests.fixtures.smtp import SmtpSink
 

@@ -14,7 +14,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from tests.fixtures.forms import read_forms
+from demo.browser import read_forms
 from tests.fixtures.identity_provider import (
     ACCOUNTS,
     CLIENT_SECRET,
