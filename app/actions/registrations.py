@@ -7,12 +7,22 @@ from app.domain.errors import Unavailable
 from app.domain.institution import Institution
 from app.identity.provider import ProviderConfig
 from app.storage.institutions import InstitutionRow
-from app.tokens.secrets import Secrets
+from app.tokens.secrets import SealBroken, Secrets
 
 
 def seal_secret(secrets: Secrets, code: str, client_id: str, secret: str) -> bytes:
     """The secret of a registration, sealed to the institution and the client id it belongs to."""
     return secrets.seal(_label(code, client_id), secret.encode())
+
+
+def holds_secret(secrets: Secrets, code: str, client_id: str | None, sealed: bytes | None, secret: str | None) -> bool:
+    """Whether what is sealed is this secret; true without a registration, false for one that does not open."""
+    if client_id is None or secret is None or sealed is None:
+        return client_id is None
+    try:
+        return secrets.open(_label(code, client_id), sealed) == secret.encode()
+    except SealBroken:
+        return False
 
 
 def sign_in_registration(services: Services, row: InstitutionRow, institution: Institution) -> ProviderConfig:

@@ -106,6 +106,11 @@ class KeyRing:
         return cls(None, tokens, trails)
 
     @property
+    def directory(self) -> Path | None:
+        """Where the keys are, and new ones are made; null when they were given as values."""
+        return self._directory
+
+    @property
     def current(self) -> TokenKey:
         """The key that signs now."""
         return self.token_keys()[0]

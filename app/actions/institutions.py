@@ -1,0 +1,244 @@
+"""What the service holds, as a world file declares it: applied whole or not at all, any number of times.
+
+Creating is done here: the vendor's log, institutions with their trails, API clients. What an institution's trail pins
+is changed by its own admins alone, so a file that differs there is refused. Secrets stand in no trail: where the file
+has others, they are sealed anew. An institution that is not in the file is left as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.actions.clients import ClientPlan, change_clients, plan_clients
+from app.actions.keys import make_trail_key, token_key_event, trail_key_event, untold_keys
+from app.actions.ledger import Ledger, lock
+from app.actions.opening import Vendor, alma_label, environment_secrets, open_trail, sealed
+from app.actions.registrations import holds_secret
+from app.actions.services import Services
+from app.actions.world import EnvironmentSpec, InstitutionSpec, World, WorldError
+from app.actions.worldforms import url_key
+from app.domain.errors import IllegalTransition, Unavailable
+from app.domain.events import Actor, Event
+from app.domain.institution import Institution
+from app.domain.kinds import VENDOR
+from app.storage import institutions, roster
+from app.storage.database import Transaction
+from app.storage.institutions import EnvironmentSecrets, InstitutionRow
+from app.storage.leaves import LogExists
+from app.storage.roster import RosterRow
+from app.tokens.keys import TokenKey
+from app.tokens.secrets import SealBroken, Secrets
+from app.trail.canonical import CanonicalError
+
+_ADMINS = "only the institution's own admin can change this; countersigned changes are a later issue"
+_VENDORS = "what the vendor's log pins cannot be changed yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a world file did, or would do. `created`: codes, each with its enrolment code (null where it only would be).
+
+    `refused` is what stands in the way; then nothing was applied.
+    """
+
+    created: tuple[tuple[str, str | None], ...]
+    changed: tuple[str, ...]
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    opened: tuple[InstitutionSpec, ...]
+    resealed: tuple[InstitutionSpec, ...]
+    clients: ClientPlan
+    keys: tuple[TokenKey, ...]
+    refused: tuple[str, ...]
+
+    def lines(self) -> tuple[str, ...]:
+        return (
+            *(f"+ {_called(spec)}" for spec in self.opened),
+            *(f"~ {_called(spec)}: secrets" for spec in self.resealed),
+            *(f"+ token key {key.kid}" for key in self.keys),
+            *self.clients.lines(),
+        )
+
+    def outcome(self, created: Mapping[str, str]) -> Applied:
+        new = tuple((spec.code, created.get(spec.code)) for spec in self.opened if spec.code != VENDOR)
+        return Applied(new, self.lines(), self.refused)
+
+
+async def plan(services: Services, world: World) -> Applied:
+    """What `apply` would do now. Changes nothing."""
+    async with services.database.read() as tx:
+        return (await _plan(services, tx, world)).outcome({})
+
+
+async def apply(services: Services, world: World, operator: Actor) -> Applied:
+    """Make the service hold what the file declares. Raises `WorldError`, `Unavailable`, `KeysError`."""
+    specs = {spec.code: spec for spec in (world.vendor, *world.institutions)}
+    try:
+        async with services.database.begin() as tx:
+            there = set(await institutions.codes(tx))
+            books = {code: await lock(services, tx, code) for code in sorted(specs.keys() & there)}
+            planned = await _plan(services, tx, world)
+            if {spec.code for spec in planned.opened} != specs.keys() - books.keys():
+                raise Unavailable("Another apply ran at the same time; run this one again.")
+            if planned.refused or not planned.lines():
+                return planned.outcome({})
+            return planned.outcome(await _carry_out(services, tx, world, planned, books, operator))
+    except LogExists as error:
+        raise Unavailable("Another apply ran at the same time; run this one again.") from error
+
+
+async def _carry_out(
+    services: Services, tx: Transaction, world: World, planned: _Plan, books: dict[str, Ledger], operator: Actor
+) -> dict[str, str]:
+    """Do what was planned; the enrolment codes of what was created."""
+    vendor = Vendor(world.vendor_domains, (world.vendor.provider.provider.issuer,))
+    codes: dict[str, str] = {}
+    told = [token_key_event(key, operator) for key in planned.keys]
+    for spec in sorted(planned.opened, key=lambda each: each.code):
+        make_trail_key(services, spec.code)
+        try:
+            opened = await open_trail(services, tx, spec, vendor, operator)
+        except (IllegalTransition, CanonicalError) as error:
+            raise WorldError([f"{spec.path}.{error}"]) from error
+        books[spec.code] = opened.book
+        told.append(trail_key_event(services, spec.code, opened.book.head.origin, operator))
+        if spec.code != VENDOR:
+            codes[spec.code] = opened.enrolment_code
+            registered = {"code": spec.code, "opened": opened.digest}
+            told.append(Event("institution.registered", VENDOR, operator, registered))
+    for spec in planned.resealed:
+        await _reseal(services.secrets, tx, spec, books[spec.code].row)
+    book = books[VENDOR]
+    book.add(*told)
+    await change_clients(book, planned.clients, operator)
+    book.add(Event("configuration.applied", VENDOR, operator, {"digest": world.digest}))
+    await book.append()
+    return codes
+
+
+async def _reseal(secrets: Secrets, tx: Transaction, spec: InstitutionSpec, row: InstitutionRow) -> None:
+    await institutions.save(tx, sealed(secrets, spec, row))
+    for each in spec.environments:
+        await institutions.set_environment_secrets(tx, environment_secrets(secrets, spec.code, each))
+
+
+async def _plan(services: Services, tx: Transaction, world: World) -> _Plan:
+    rows = {row.code: row for row in await institutions.read_all(tx)}
+    specs = (world.vendor, *world.institutions)
+    opened = tuple(spec for spec in specs if spec.code not in rows)
+    refused = [*_taken_urls(opened, rows), *_other_domains(world, rows)]
+    resealed = []
+    for spec in specs:
+        if (row := rows.get(spec.code)) is not None:
+            people = {each.person: each for each in await roster.people(tx, spec.code)}
+            refused += _differences(spec, row, people)
+            if await _has_other_secrets(services.secrets, tx, spec, row):
+                resealed.append(spec)
+    clients = await plan_clients(tx, services.secrets, world.clients)
+    refused += clients.refused
+    return _Plan(opened, tuple(resealed), clients, tuple(await untold_keys(services, tx)), tuple(refused))
+
+
+def _called(spec: InstitutionSpec) -> str:
+    return f"vendor ({spec.name})" if spec.code == VENDOR else f"institution {spec.code} ({spec.name})"
+
+
+def _taken_urls(opened: tuple[InstitutionSpec, ...], rows: Mapping[str, InstitutionRow]) -> Iterator[str]:
+    """New environments at the URL of one that there is."""
+    states = {code: Institution.from_data(row.state) for code, row in rows.items()}
+    taken = {url_key(each.url): code for code, state in states.items() for each in state.environments.values()}
+    for spec in opened:
+        for place, each in enumerate(spec.environments):
+            code = taken.get(url_key(each.environment.url))
+            if code is not None:
+                path = f"{spec.path}.environments[{place}].url"
+                yield f"{path}: {each.environment.url} is an environment of {code}; an environment belongs to one"
+
+
+def _other_domains(world: World, rows: Mapping[str, InstitutionRow]) -> Iterator[str]:
+    if VENDOR in rows:
+        old = Institution.from_data(rows[VENDOR].state).vendor_domains
+        yield from _lines("vendor.domains", {"": list(old)}, {"": list(world.vendor_domains)}, _VENDORS)
+
+
+def _differences(spec: InstitutionSpec, row: InstitutionRow, people: Mapping[str, RosterRow]) -> Iterator[str]:
+    """Where the file says other than the trail, a line each."""
+    state, remedy = Institution.from_data(row.state), _VENDORS if spec.code == VENDOR else _ADMINS
+    there = {
+        "name": row.name,
+        "notify": list(row.notify),
+        "locale": state.locale,
+        "timezone": state.time_zone,
+    }
+    wanted = {
+        "name": spec.name,
+        "notify": list(spec.notify),
+        "locale": spec.locale,
+        "timezone": spec.time_zone,
+    }
+    yield from _lines(spec.path, there, wanted, remedy)
+    policy = spec.policy.to_data()
+    yield from _lines(f"{spec.path}.policy", state.policy.to_data(), policy, remedy)
+    provider = spec.provider.provider.to_data()
+    yield from _lines(f"{spec.path}.identity_provider", state.provider.to_data(), provider, remedy)
+    environments = {each.environment.environment: each.environment.to_data() for each in spec.environments}
+    were = {name: each.to_data() for name, each in state.environments.items()}
+    yield from _lines(f"{spec.path}.environments", were, environments, remedy)
+    listed = {
+        people[key].email: {"name": people[key].name, "roles": list(each.roles), "products": list(each.products)}
+        for key, each in state.people.items()
+        if not each.removed
+    }
+    declared = {
+        each.email: {"name": each.name, "roles": list(each.roles), "products": list(each.products)}
+        for each in spec.people
+    }
+    yield from _lines(f"{spec.path}.people", listed, declared, remedy)
+
+
+def _lines(path: str, there: Mapping[str, Any], wanted: Mapping[str, Any], remedy: str) -> Iterator[str]:
+    """A line for each member that differs."""
+    for name in sorted({*there, *wanted}):
+        old, new = there.get(name), wanted.get(name)
+        if old != new:
+            yield f"{path}{'.' if name else ''}{name}: {_shown(old)} -> {_shown(new)}; {remedy}"
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+async def _has_other_secrets(secrets: Secrets, tx: Transaction, spec: InstitutionSpec, row: InstitutionRow) -> bool:
+    """Whether the file has another secret of a registration or an environment than what is sealed."""
+    provider, given = Institution.from_data(row.state).provider, spec.provider
+    registrations = (
+        (provider.client_id, row.client_secret, given.client_secret),
+        (provider.approval_client_id, row.approval_client_secret, given.approval_client_secret),
+    )
+    if not all(holds_secret(secrets, spec.code, *registration) for registration in registrations):
+        return True
+    kept = {each.environment: each for each in await institutions.environment_secrets(tx, spec.code)}
+    return any(_differs(secrets, spec.code, each, kept.get(each.environment.environment)) for each in spec.environments)
+
+
+def _differs(secrets: Secrets, code: str, spec: EnvironmentSpec, row: EnvironmentSecrets | None) -> bool:
+    declared = environment_secrets(secrets, code, spec)
+    if row is None:
+        return True
+    same = (row.gate_key, row.alma_api_base) == (declared.gate_key, declared.alma_api_base)
+    return not same or _opened(secrets, code, row) != spec.alma_api_key
+
+
+def _opened(secrets: Secrets, code: str, row: EnvironmentSecrets) -> str | None:
+    if row.alma_api_key is None:
+        return None
+    try:
+        return secrets.open(alma_label(code, row.environment), row.alma_api_key).decode()
+    except SealBroken:
+        return None

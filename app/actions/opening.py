@@ -1,0 +1,149 @@
+"""Opening a trail: entry 0, which pins provider, first people, environments and policy, and the rows that go with it.
+
+The SHA-256 of entry 0 is the enrolment code. Names, addresses and their salts stand in its private part alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from app.actions.ledger import Ledger
+from app.actions.registrations import seal_secret
+from app.actions.services import Services
+from app.actions.world import EnvironmentSpec, InstitutionSpec, PersonSpec
+from app.audit.replay_people import email_digest
+from app.domain.errors import IllegalTransition
+from app.domain.events import Actor, Event
+from app.domain.ids import new_id
+from app.domain.institution import opened
+from app.storage import institutions, leaves, roster
+from app.storage.database import Transaction
+from app.storage.institutions import EnvironmentSecrets, InstitutionRow
+from app.storage.leaves import Head
+from app.storage.roster import RosterRow
+from app.tokens.secrets import Secrets
+from app.trail import canonical
+from app.trail.log import new_salt
+
+ENROLMENT_CHARS = 16
+GATE_LABEL = "gate-key"
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """What every trail pins of the vendor."""
+
+    domains: tuple[str, ...]
+    issuers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A new log, still locked, with entry 0 in it; `digest` is of its leaf."""
+
+    book: Ledger
+    digest: str
+
+    @property
+    def enrolment_code(self) -> str:
+        """What the institution is told by another road, and its first admin compares."""
+        return enrolment_code(self.digest)
+
+
+def enrolment_code(digest: str) -> str:
+    """The enrolment code of entry 0's `sha256:…`: its first 80 bits."""
+    return canonical.code(bytes.fromhex(digest.removeprefix("sha256:")), ENROLMENT_CHARS)
+
+
+async def open_trail(
+    services: Services, tx: Transaction, spec: InstitutionSpec, vendor: Vendor, operator: Actor
+) -> Opened:
+    """Open the log of an institution, or of the vendor. Raises `LogExists`, `IllegalTransition`."""
+    head = await leaves.open_log(tx, spec.code, services.origin(spec.code))
+    people = {new_id("per", head.at): person for person in spec.people}
+    head, stored = await leaves.append(tx, head, [_event(head, spec, people, vendor, operator)])
+    institution = opened(stored[0].entry)
+    row = sealed(
+        services.secrets,
+        spec,
+        InstitutionRow(
+            spec.code, spec.name, spec.notify, head.origin, institution.to_data(), None, None, enrolled=False
+        ),
+    )
+    await institutions.add(tx, row)
+    for person_id, person in people.items():
+        if not await roster.add(tx, RosterRow(spec.code, person_id, person.name, person.email)):
+            raise IllegalTransition(f"{spec.code}: a person stands there twice")
+    for environment in spec.environments:
+        await institutions.set_environment_secrets(tx, environment_secrets(services.secrets, spec.code, environment))
+    return Opened(Ledger(services, tx, head, row, institution), canonical.sha(stored[0].leaf))
+
+
+def sealed(secrets: Secrets, spec: InstitutionSpec, row: InstitutionRow) -> InstitutionRow:
+    """The row with the declared secrets of its provider, sealed anew."""
+    given, provider = spec.provider, spec.provider.provider
+    return replace(
+        row,
+        client_secret=_sealed(secrets, spec.code, provider.client_id, given.client_secret),
+        approval_client_secret=_sealed(secrets, spec.code, provider.approval_client_id, given.approval_client_secret),
+    )
+
+
+def _sealed(secrets: Secrets, code: str, client_id: str | None, secret: str | None) -> bytes | None:
+    return None if client_id is None or secret is None else seal_secret(secrets, code, client_id, secret)
+
+
+def environment_secrets(secrets: Secrets, code: str, spec: EnvironmentSpec) -> EnvironmentSecrets:
+    """The row of an environment's secrets: of the gate key its keyed hash, the key for scans sealed."""
+    name, key = spec.environment.environment, spec.alma_api_key
+    return EnvironmentSecrets(
+        log=code,
+        environment=name,
+        gate_key=None if spec.gate_key is None else secrets.mac(GATE_LABEL, spec.gate_key),
+        alma_api_base=spec.alma_api_base,
+        alma_api_key=None if key is None else secrets.seal(alma_label(code, name), key.encode()),
+    )
+
+
+def alma_label(code: str, environment: str) -> str:
+    """The label under which the key for scans of an environment is sealed."""
+    return f"alma/{code}/{environment}"
+
+
+def notify_text(addresses: tuple[str, ...]) -> str:
+    """Notification addresses as a private field: a line each."""
+    return "\n".join(addresses)
+
+
+def _event(head: Head, spec: InstitutionSpec, people: dict[str, PersonSpec], vendor: Vendor, operator: Actor) -> Event:
+    salts = {person_id: new_salt() for person_id in people}
+    emails = {person_id: person.email for person_id, person in people.items()}
+    data = {
+        "origin": head.origin,
+        "locale": spec.locale,
+        "time_zone": spec.time_zone,
+        "vendor_domains": list(vendor.domains),
+        "vendor_issuers": list(vendor.issuers),
+        "identity_provider": spec.provider.provider.to_data(),
+        "environments": [each.environment.to_data() for each in spec.environments],
+        "people": [_person(person_id, person, salts[person_id]) for person_id, person in people.items()],
+        "policy": spec.policy.to_data(),
+        "continues": None,
+    }
+    private = {
+        "name": spec.name,
+        "emails": canonical.encode(emails).decode(),
+        "salts": canonical.encode(salts).decode(),
+        "notify": notify_text(spec.notify),
+    }
+    return Event("trail.opened", spec.code, operator, data, private)
+
+
+def _person(person_id: str, person: PersonSpec, salt: str) -> dict[str, object]:
+    return {
+        "person": person_id,
+        "roles": list(person.roles),
+        "products": list(person.products),
+        "email_domain": person.email.rpartition("@")[2],
+        "email_digest": email_digest(person.email, salt),
+    }

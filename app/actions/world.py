@@ -1,0 +1,329 @@
+"""The world file: TOML (https://toml.io/en/v1.0.0) that declares what the service should hold, read strictly.
+
+Everything wrong is reported at once, each by its key path and with the remedy; unknown keys are wrong. A secret is
+given as `env:NAME`, `file:PATH` (beside the world file) or as it stands; no error ever quotes one.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from app.actions import worldforms as forms
+from app.actions.worldtable import Table, WorldError
+from app.domain.data import sorted_tuple
+from app.domain.environment import PHASES, PRODUCTS, TIERS, Environment
+from app.domain.institution import Provider, is_vendor_address
+from app.domain.kinds import VENDOR
+from app.domain.people import DECIDING_ROLES, ROLES, VENDOR_ROLES
+from app.domain.policy import Policy
+from app.tokens.clients import EVERY_INSTITUTION, SCOPES
+from app.trail import canonical
+
+__all__ = [
+    "ClientSpec",
+    "EnvironmentSpec",
+    "InstitutionSpec",
+    "PersonSpec",
+    "ProviderSpec",
+    "World",
+    "WorldError",
+    "read_world",
+]
+
+MIN_SECRET = 16
+_LATER_ROLES = "roles from claims are not supported yet; take it out and list the people with their roles"
+_LATER_KEYS = "private_key_jwt is not supported yet; give the client a secret"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """What a trail pins of an identity provider, and the secrets of our registrations there."""
+
+    provider: Provider
+    client_secret: str = field(repr=False)
+    approval_client_secret: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonSpec:
+    """A person of the roster; `email` in lower case."""
+
+    email: str
+    name: str
+    roles: tuple[str, ...]
+    products: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSpec:
+    """An environment, the key of its gate, and where its users can be scanned."""
+
+    environment: Environment
+    gate_key: str | None = field(repr=False)
+    alma_api_base: str | None
+    alma_api_key: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class InstitutionSpec:
+    """An institution; the vendor as well, whose code is `VENDOR`. `path` is where it stands in the file."""
+
+    path: str
+    code: str
+    name: str
+    locale: str
+    time_zone: str
+    notify: tuple[str, ...]
+    provider: ProviderSpec
+    policy: Policy
+    environments: tuple[EnvironmentSpec, ...]
+    people: tuple[PersonSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSpec:
+    """An API client, by the name it signs in with."""
+
+    id: str
+    secret: str = field(repr=False)
+    scopes: tuple[str, ...]
+    institutions: tuple[str, ...]
+    audiences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A world file, judged. `digest` is of its exact bytes."""
+
+    digest: str
+    vendor: InstitutionSpec
+    vendor_domains: tuple[str, ...]
+    clients: tuple[ClientSpec, ...]
+    institutions: tuple[InstitutionSpec, ...]
+
+
+def read_world(data: bytes, *, environ: Mapping[str, str], folder: Path, allow_http: bool) -> World:
+    """Read a world file. `allow_http`: identity providers and environments may be at http URLs (development).
+
+    Raises `WorldError` listing everything that is wrong.
+    """
+    try:
+        members = tomllib.loads(data.decode())
+    except ValueError as error:
+        raise WorldError([f"the file is not TOML: {error}"]) from error
+    problems: list[str] = []
+    world = _World(
+        Table("", members, problems), _resolver(environ, folder), forms.url("https?" if allow_http else "https")
+    ).read(canonical.sha(data))
+    if problems:
+        raise WorldError(problems)
+    return world
+
+
+def _resolver(environ: Mapping[str, str], folder: Path) -> Callable[[str], str]:
+    def resolve(text: str) -> str:
+        kind, _, rest = text.partition(":")
+        if kind == "env":
+            if not environ.get(rest):
+                raise ValueError(f"the environment has no {rest}; set it")
+            return environ[rest]
+        if kind == "file":
+            try:
+                return (folder / rest).read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, ValueError) as error:
+                raise ValueError(f"{folder / rest} cannot be read; put the secret there") from error
+        return text
+
+    return resolve
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    table: Table
+    resolve: Callable[[str], str]
+    url: Callable[[str], str]
+
+    def read(self, digest: str) -> World:
+        table = self.table
+        vendor_table = table.table("vendor")
+        domains = sorted_tuple(vendor_table.texts("domains", form=forms.domain))
+        vendor = self._vendor(vendor_table)
+        clients = tuple(self._client(each) for each in table.tables("clients"))
+        institutions = tuple(self._institution(each) for each in table.tables("institutions"))
+        if table.take("witnesses", None) is not None:
+            table.wrong("witnesses", "witnesses are not supported yet; take them out")
+        table.done()
+        if not table.problems:
+            self._across(vendor, domains, clients, institutions)
+        return World(digest, vendor, domains, clients, institutions)
+
+    def _vendor(self, table: Table) -> InstitutionSpec:
+        spec = InstitutionSpec(
+            path="vendor",
+            code=VENDOR,
+            name=table.text("name", form=forms.label),
+            locale="en",
+            time_zone="UTC",
+            notify=(),
+            provider=self._provider(table.table("identity_provider")),
+            policy=Policy(),
+            environments=(),
+            people=self._people(table, VENDOR_ROLES),
+        )
+        table.done()
+        return spec
+
+    def _institution(self, table: Table) -> InstitutionSpec:
+        spec = InstitutionSpec(
+            path=table.path,
+            code=table.text("code", form=forms.code),
+            name=table.text("name", form=forms.label),
+            locale=table.text("locale", "en", form=forms.locale),
+            time_zone=table.text("timezone", form=forms.zone),
+            notify=table.texts("notify", (), form=forms.email),
+            provider=self._provider(table.table("identity_provider")),
+            policy=_policy(table),
+            environments=tuple(self._environment(each) for each in table.tables("environments")),
+            people=self._people(table, ROLES),
+        )
+        table.done()
+        return spec
+
+    def _provider(self, table: Table) -> ProviderSpec:
+        for key in ("roles_claim", "roles"):
+            if table.take(key, None) is not None:
+                table.wrong(key, _LATER_ROLES)
+        approval = table.text("approval_client_id", None, form=forms.label)
+        approval_secret = self._secret(table, "approval_client_secret", needed=approval is not None)
+        if approval is None and approval_secret is not None:
+            table.wrong("approval_client_secret", "there is no approval_client_id that it could belong to; give both")
+        spec = ProviderSpec(
+            Provider(
+                issuer=table.text("issuer", form=self.url),
+                client_id=table.text("client_id", form=forms.label),
+                approval_client_id=approval,
+                exclusive=table.boolean("exclusive", default=False),
+                required_claims=table.strings("required_claims"),
+                email_claim=table.text("email_claim", "email", form=forms.label),
+                roles_claim=None,
+                roles={},
+            ),
+            self._secret(table, "client_secret", needed=True) or "",
+            approval_secret,
+        )
+        table.done()
+        return spec
+
+    def _environment(self, table: Table) -> EnvironmentSpec:
+        since = len(table.problems)
+        phase = table.text("phase", form=forms.one_of(PHASES))
+        ends = table.take("implementation_ends", None)
+        if ends is not None and type(ends) is not date:
+            table.wrong("implementation_ends", "a date without quotes is wanted, such as 2027-03-01")
+        elif (ends is not None) != (phase == "implementation"):
+            table.wrong("implementation_ends", 'give it exactly where phase = "implementation"')
+        environment = table.made(
+            lambda: Environment(
+                environment=table.text("name", form=forms.name),
+                product=table.text("product", form=forms.one_of(PRODUCTS)),
+                tier=table.text("tier", form=forms.one_of(TIERS)),
+                phase=phase,
+                url=table.text("url", form=self.url),
+                audience=table.text("gateway_audience", form=forms.label),
+                implementation_ends=ends.isoformat() if type(ends) is date else None,
+            ),
+            since,
+        )
+        spec = EnvironmentSpec(
+            environment=environment,
+            gate_key=self._secret(table, "gate_key", least=MIN_SECRET),
+            alma_api_base=table.text("alma_api_base", None, form=self.url),
+            alma_api_key=self._secret(table, "alma_api_key"),
+        )
+        table.done()
+        return spec
+
+    def _people(self, table: Table, roles: tuple[str, ...]) -> tuple[PersonSpec, ...]:
+        people = tuple(_person(each, roles) for each in table.tables("people"))
+        table.each_once("people", [person.email for person in people], "e-mail address")
+        return people
+
+    def _client(self, table: Table) -> ClientSpec:
+        for key in ("jwks", "jwks_uri"):
+            if table.take(key, None) is not None:
+                table.wrong(key, _LATER_KEYS)
+        spec = ClientSpec(
+            id=table.text("id", form=forms.client),
+            secret=self._secret(table, "secret", needed=True, least=MIN_SECRET) or "",
+            scopes=sorted_tuple(table.texts("scopes", form=forms.one_of(tuple(sorted(SCOPES))))),
+            institutions=sorted_tuple(table.texts("institutions", form=forms.code_or_all)),
+            audiences=sorted_tuple(table.texts("audiences", (), form=forms.label)),
+        )
+        if EVERY_INSTITUTION in spec.institutions and len(spec.institutions) > 1:
+            table.wrong("institutions", 'give ["*"] for all, or codes')
+        table.done()
+        return spec
+
+    def _secret(self, table: Table, key: str, *, needed: bool = False, least: int = 1) -> str | None:
+        def form(text: str) -> str:
+            secret = self.resolve(text)
+            if len(secret) < least:
+                raise ValueError(f"at least {least} characters are wanted; make one with `openssl rand -base64 32`")
+            return secret
+
+        return table.text(key, form=form) if needed else table.text(key, None, form=form)
+
+    def _across(
+        self,
+        vendor: InstitutionSpec,
+        domains: tuple[str, ...],
+        clients: tuple[ClientSpec, ...],
+        institutions: tuple[InstitutionSpec, ...],
+    ) -> None:
+        """What no single table can tell."""
+        table = self.table
+        environments = [each for institution in institutions for each in institution.environments]
+        table.each_once("clients", [client.id for client in clients], "id")
+        table.each_once("institutions", [institution.code for institution in institutions], "code")
+        table.each_once(
+            "institutions", [forms.url_key(each.environment.url) for each in environments], "environment's url"
+        )
+        table.each_once(
+            "institutions", [each.gate_key for each in environments if each.gate_key], "gate_key", say=False
+        )
+        for each in institutions:
+            names = [environment.environment.environment for environment in each.environments]
+            table.each_once(f"{each.path}.environments", names, "name")
+            if each.provider.provider.issuer == vendor.provider.provider.issuer:
+                table.wrong(f"{each.path}.identity_provider.issuer", "it is the vendor's; give the institution's own")
+            if not any("admin" in person.roles for person in each.people):
+                table.wrong(f"{each.path}.people", 'give one the role "admin", who confirms the enrolment code')
+            for place, person in enumerate(each.people):
+                is_vendors = is_vendor_address(person.email.rpartition("@")[2], domains)
+                if is_vendors and DECIDING_ROLES.intersection(person.roles):
+                    path = f"{each.path}.people[{place}].roles"
+                    table.wrong(path, "nobody with an address of the vendor is ever an approver; take the role out")
+
+
+def _person(table: Table, roles: tuple[str, ...]) -> PersonSpec:
+    email = table.text("email", form=forms.email)
+    spec = PersonSpec(
+        email=email,
+        name=table.text("name", email, form=forms.label),
+        roles=sorted_tuple(table.texts("roles", form=forms.one_of(roles))),
+        products=sorted_tuple(table.texts("products", (), form=forms.one_of(PRODUCTS))),
+    )
+    table.done()
+    return spec
+
+
+def _policy(table: Table) -> Policy:
+    since, given = len(table.problems), table.table("policy", {})
+    known = Policy().to_data()
+    data = {name: given.take(name, default) for name, default in known.items()}
+    given.done()
+    return given.made(lambda: Policy.from_data(data), since)

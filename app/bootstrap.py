@@ -1,0 +1,92 @@
+"""Everything that does IO or holds a secret, built once from the settings and handed to actions as `Services`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from app import __version__
+from app.actions.services import Services
+from app.identity.http import Fetcher
+from app.identity.provider import ProviderClient
+from app.notify.smtp import SmtpSettings
+from app.settings import PREFIX, Settings, SettingsError
+from app.storage.database import Clock, Database
+from app.storage.heads import FileHeads
+from app.tokens import keys
+from app.tokens.keyfiles import KeysError
+from app.tokens.keys import KeyRing
+from app.tokens.secrets import Secrets
+
+
+def build(settings: Settings, *, clock: Clock | None = None) -> Services:
+    """The services. Nothing is connected yet; `close` them in the end. Raises `SettingsError`."""
+    return Services(
+        database=Database(settings.database_url, clock=clock),
+        secrets=Secrets(settings.secret_key),
+        ring=_ring(settings),
+        heads=FileHeads(_directory(settings)),
+        provider=ProviderClient(
+            Fetcher(allow_private=settings.allow_private_networks, allow_http=settings.development)
+        ),
+        smtp=_smtp(settings),
+        mail_from=settings.mail_from,
+        base_url=settings.base_url,
+        log_name=settings.log_name,
+        requests_per_hour=settings.requests_per_hour,
+        version=__version__,
+    )
+
+
+async def close(services: Services) -> None:
+    """Close what `build` opened."""
+    await services.database.close()
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Services]:
+    """The services for a block. Raises `SettingsError`."""
+    services = build(settings)
+    try:
+        yield services
+    finally:
+        await close(services)
+
+
+def make_first_keys(settings: Settings) -> None:
+    """Make the token keys where the directory has none yet."""
+    if settings.keys_dir is not None:
+        keys.create(settings.keys_dir)
+
+
+def make_database_folder(settings: Settings) -> None:
+    """Make the folder of an SQLite file."""
+    scheme, _, path = settings.database_url.partition(":///")
+    if scheme.startswith("sqlite") and path:
+        Path(path.partition("?")[0]).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _ring(settings: Settings) -> KeyRing:
+    try:
+        if settings.keys_dir is not None:
+            return KeyRing(settings.keys_dir)
+        return KeyRing.from_values(settings.token_key or "", settings.trail_keys or {})
+    except KeysError as error:
+        name = "KEYS_DIR" if settings.keys_dir is not None else "TOKEN_KEY"
+        raise SettingsError([f"{PREFIX}{name}: {error}"]) from error
+
+
+def _directory(settings: Settings) -> Path:
+    parts = urlsplit(settings.checkpoint_store)
+    if parts.scheme != "file":
+        raise SettingsError([f"{PREFIX}CHECKPOINT_STORE: only file:// is supported yet"])
+    return Path(unquote(parts.path))
+
+
+def _smtp(settings: Settings) -> SmtpSettings:
+    try:
+        return SmtpSettings.from_url(settings.smtp_url)
+    except ValueError as error:
+        raise SettingsError([f"{PREFIX}SMTP_URL: {error}"]) from error
