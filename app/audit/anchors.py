@@ -74,6 +74,18 @@ class LogKeys:
         except NoteError as error:
             raise Fault("signature", f"{what}: {error}") from error
 
+    def judge_list(self, signature: bytes, text: bytes) -> None:
+        """Raise `Fault` unless the log has signed exactly this text, and nobody unknown has."""
+        try:
+            signed = note.parse(signature)
+        except NoteError as error:
+            raise Fault("bundle-signature", "the bundle's signature is none") from error
+        if signed.text.encode() != text:
+            raise Fault("bundle-signature", "the bundle's signature is of another list of files")
+        self.judge(signed, "the bundle's signature")
+        if self.known and any(not any(key.made(each) for key in self.known) for each in signed.signatures):
+            raise Fault("bundle-signature", "a key that nobody knows has signed the bundle as well")
+
     def checkpoint(self, data: bytes, what: str) -> tuple[Checkpoint, Note]:
         """A checkpoint of this log. Raises `Fault`."""
         try:

@@ -141,15 +141,13 @@ def _private_line(line: bytes) -> _Line:
     try:
         data = canonical.decode_object(line, form.MAX_LINE)
         index = data.pop("index", None)
-        if type(index) is not int or index < 0:
-            raise canonical.CanonicalError("no index")
-        if data == {"erased": True}:
-            return index, b"", None, ""
         part = canonical.encode(data)
-        read = log.parse_private(part)
+        read = None if data == {"erased": True} else log.parse_private(part)
     except canonical.CanonicalError as error:
         raise BundleError("a line of private.jsonl is not of its form") from error
-    return index, part, read.fields, read.salt
+    if type(index) is not int or index < 0:
+        raise BundleError("a line of private.jsonl has no index")
+    return (index, b"", None, "") if read is None else (index, part, read.fields, read.salt)
 
 
 def leaves(bundle: Bundle, path: str) -> Iterator[bytes]:

@@ -32,8 +32,9 @@ class Client:
 
 @dataclass(slots=True)
 class VendorFacts:
-    """The facts. `trail_keys`: verifier keys of logs, as `public` of `key.added`. `problems`: `(index, words)` of entries
-    that cannot be of such a log.
+    """The facts. `trail_keys`: verifier keys of logs, as `public` of `key.added`.
+
+    `problems`: `(index, words)` of entries that cannot be of such a log.
     """
 
     vendor: Institution | None = None

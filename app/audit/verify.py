@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from app.audit import bundleform as form
+from app.audit import ending
 from app.audit.anchors import InputError, KeyRing, LogKeys, cosignatures, thumbprints, told_keys
 from app.audit.bundlereader import Bundle, read_bundle
 from app.audit.findings import Fault, Finding
@@ -26,10 +28,8 @@ from app.audit.vendorlog import read_vendor
 from app.audit.world import Fields, Sources
 from app.audit.zipreader import BundleError
 from app.domain.events import Entry
-from app.domain.times import stamp
-from app.trail import canonical, note
 from app.trail.checkpoint import Checkpoint
-from app.trail.note import Note, NoteError
+from app.trail.note import Note
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -37,10 +37,6 @@ Older = tuple[str, Checkpoint, bool]
 """What it is called, what it says, whether a witness given has cosigned it."""
 
 _STEP = 1000
-_EXPORT_KINDS: Mapping[str, type | tuple[type, ...]] = {
-    "at": str, "by": dict, "counts": dict, "institution": str, "origin": str, "request": (str, type(None)),
-    "software": dict, "v": str,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +88,17 @@ class _Verification:
     brought: Brought
     progress: Progress | None
     findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     cosigned_size: int = 0
     cosigned_at: int | None = None
 
     def run(self) -> Report:
-        bundle, export = self.bundle, _export(self.bundle)
+        bundle, export = self.bundle, ending.read_export(self.bundle)
         facts = read_vendor(bundle, self.brought.ring, self._find)
         keys = self._keys(export["origin"], facts)
         checkpoint = bundle.read(form.CHECKPOINT, form.MAX_NOTE)
         head = self._checked(lambda: keys.checkpoint(checkpoint, "the checkpoint"))
-        self._checked(lambda: self._judge_tag_signature(keys))
+        self._checked(lambda: keys.judge_list(bundle.signature, bundle.tag_manifest))
         older = self._older(keys)
         replay = self._replay(export, facts)
         proofs = Proofs(bundle, checkpoint, None if head is None else head[0], vendor=False)
@@ -110,10 +107,10 @@ class _Verification:
         count = self._entries(replay, parts, proofs, roots, head)
         if head is not None:
             self._judge_head(head, roots, replay)
-            self._judge_older(older, head[0], roots, replay)
-        self._judge_export(export, replay, parts, count)
-        self._judge_enrolment(replay, facts)
-        self._judge_files(replay, proofs)
+            self._judge_older(older, head[0], roots)
+        self.findings += ending.judge_export(bundle, export, replay, parts, count)
+        self.findings += ending.judge_opening(replay.world, facts, self.brought.enrolment)
+        self.findings += ending.judge_files(bundle, replay.world, proofs)
         return self._report(export, replay, keys, facts, count)
 
     def _find(self, index: int | None, code: str, words: str) -> None:
@@ -134,23 +131,11 @@ class _Verification:
         told = None if facts is None else self._checked(lambda: told_keys(facts.trail_keys, origin))
         return LogKeys(origin, given, told or ())
 
-    def _judge_tag_signature(self, keys: LogKeys) -> None:
-        """The log's key has signed the list of tag files, and nobody unknown has."""
-        try:
-            signed = note.parse(self.bundle.signature)
-        except NoteError as error:
-            raise Fault("bundle-signature", "the bundle's signature is none") from error
-        if signed.text.encode() != self.bundle.tag_manifest:
-            raise Fault("bundle-signature", "the bundle's signature is of another list of files")
-        keys.judge(signed, "the bundle's signature")
-        if keys.known and any(not any(key.made(each) for key in keys.known) for each in signed.signatures):
-            raise Fault("bundle-signature", "a key that nobody knows has signed the bundle as well")
-
     def _older(self, keys: LogKeys) -> list[Older]:
         """The checkpoints from outside, each signed by the log."""
         older: list[Older] = []
         for name, data in self.brought.notes:
-            found = self._checked(lambda name=name, data=data: keys.checkpoint(data, name))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+            found = self._checked(partial(keys.checkpoint, data, name))
             if found is not None:
                 older.append((name, found[0], self._cosigned(found[1], name)))
         return older
@@ -225,7 +210,7 @@ class _Verification:
         if found:
             self.cosigned_size, self.cosigned_at = checkpoint.size, max(each.time for each in found)
 
-    def _judge_older(self, older: Sequence[Older], head: Checkpoint, roots: Roots, replay: Replay) -> None:
+    def _judge_older(self, older: Sequence[Older], head: Checkpoint, roots: Roots) -> None:
         """What was signed before is still there."""
         for name, checkpoint, cosigned in older:
             known = head.root if checkpoint.size == head.size else roots.found.get(checkpoint.size)
@@ -234,60 +219,10 @@ class _Verification:
             elif known is not None and known != checkpoint.root:
                 words = f"{name} is of other entries: before {checkpoint.size}, something was rewritten"
                 self._find(checkpoint.size - 1, "rewritten", words)
-            elif known is not None and cosigned:
+            elif known is None:
+                self.notes.append(f"{name} could not be compared: that takes a bundle of the whole trail.")
+            elif cosigned:
                 self.cosigned_size = max(self.cosigned_size, checkpoint.size)
-
-    def _judge_export(self, export: Mapping[str, Any], replay: Replay, parts: PrivateParts, count: int) -> None:
-        """`export.json` is the last entry's event, and counts what is there."""
-        world, last, event = replay.world, replay.last, replay.world.last_export
-        rest = parts.rest()
-        counts = {
-            "entries": count,
-            "erased": parts.erased,
-            "evidence": sum(1 for _ in self.bundle.evidence()),
-            "private": parts.there,
-        }
-        if rest:
-            self._find(None, "private-unclaimed", f"{rest} private parts belong to no entry")
-        if export["counts"] != counts and not rest:
-            self._find(None, "export", "export.json counts other things than there are")
-        if last is None or event is None or last is not event or event.data["format"] != "bundle":
-            self._find(None if last is None else last.index, "export", "the last entry is not this export's")
-            return
-        said = {
-            "at": stamp(event.at),
-            "by": {"id": event.actor.id, "kind": event.actor.kind},
-            "institution": event.institution,
-            "origin": world.state.origin if world.state is not None else None,
-            "request": event.data["request"],
-        }
-        wrong = [name for name, value in said.items() if export[name] != value]
-        if wrong:
-            self._find(event.index, "export", f"export.json tells another {', '.join(wrong)} than the entry")
-        if event.data["with_private"] != world.sources.with_private:
-            self._find(event.index, "export", "private parts and evidence are not as the export's entry says")
-
-    def _judge_enrolment(self, replay: Replay, facts: VendorFacts | None) -> None:
-        world, code = replay.world, self.brought.enrolment
-        if code is not None and _plain(code) != _plain(world.enrolment_code):
-            self._find(0, "enrolment", f"the enrolment code of this trail is {world.enrolment_code or 'none'}")
-        if facts is None or world.state is None:
-            return
-        registered = facts.registered.get(world.state.code)
-        if registered != world.opened_digest:
-            words = "no such institution" if registered is None else "another entry 0"
-            self._find(0, "registration", f"the vendor's log has registered {words}")
-
-    def _judge_files(self, replay: Replay, proofs: Proofs) -> None:
-        """Every file is what the manifests say, and belongs to something."""
-        self.bundle.check_rest()
-        for path in sorted(self.bundle.changed):
-            self._find(None, "file-changed", f"{path} is not what the manifest says")
-        unnamed = [each for each in self.bundle.evidence() if f"sha256:{each}" not in replay.world.named]
-        for each in unnamed:
-            self._find(None, "evidence-unnamed", f"no entry names the evidence {each}")
-        for path in sorted(proofs.left):
-            self._find(None, "proof", f"{path} is the proof of no entry there is")
 
     def _report(
         self, export: Mapping[str, Any], replay: Replay, keys: LogKeys, facts: VendorFacts | None, count: int
@@ -304,7 +239,7 @@ class _Verification:
             last_at=None if replay.last is None else replay.last.at,
             findings=tuple(sorted(findings, key=lambda each: (each.index is None, each.index or 0))),
             missing=tuple(self._missing(keys, with_private=world.sources.with_private)),
-            notes=tuple(_notes(replay, facts)),
+            notes=(*self.notes, *_notes(replay, facts)),
             grants=tuple(world.grants),
             erased=world.erased,
             unwitnessed=max(0, count - self.cosigned_size) if whole else 0,
@@ -340,21 +275,3 @@ def _notes(replay: Replay, facts: VendorFacts | None) -> list[str]:
     if world.erased:
         notes.append(f"{world.erased} private parts or evidence blobs were erased with leave and could not be judged.")
     return notes
-
-
-def _export(bundle: Bundle) -> Mapping[str, Any]:
-    """`export.json`, its form judged. Raises `BundleError`."""
-    try:
-        export = canonical.decode_object(bundle.read(form.EXPORT, form.MAX_NOTE))
-    except canonical.CanonicalError as error:
-        raise BundleError("export.json is not canonical JSON") from error
-    if export.keys() != _EXPORT_KINDS.keys() or export["v"] != form.EXPORT_VERSION:
-        raise BundleError("export.json has not the fields of its version")
-    for name, kind in _EXPORT_KINDS.items():
-        if not isinstance(export[name], kind):
-            raise BundleError(f"{name} of export.json is of another kind")
-    return export
-
-
-def _plain(code: str) -> str:
-    return code.replace("-", "").replace(" ", "").upper()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import orjson
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
@@ -47,14 +48,12 @@ class Provider:
         """The thumbprints of what it publishes."""
         return list(Jwks.read(self.jwks).thumbprints())
 
-    def id_token(self, sub: str, at: int, **claims: Any) -> str:
+    def id_token(self, sub: str, at: int, /, **claims: Any) -> str:
         """An ID token issued at `at` (seconds); `claims` are added, and override (null: left out)."""
         said: Mapping[str, Any] = {
             "iss": self.issuer, "sub": sub, "aud": self.client_id, "iat": at, "exp": at + 300, "auth_time": at,
             "nonce": "n-0S6_WzA2Mj", **claims,
         }  # fmt: skip
         payload = {name: value for name, value in said.items() if value is not None}
-        import orjson
-
         header = {"alg": self.alg, "kid": self.key.kid, "typ": "JWT"}
         return jws.serialize_compact(header, orjson.dumps(payload), self.key, algorithms=[self.alg])

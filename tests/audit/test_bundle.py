@@ -27,7 +27,9 @@ from app.trail.note import NoteError
 from tests.audit.world import SECOND, World
 
 NAMES = st.lists(
-    st.from_regex(r"[a-z0-9][A-Za-z0-9_-]{0,8}(/[a-z0-9]{1,8}){0,2}(\.[a-z]{1,5})?", fullmatch=True), unique=True, max_size=6
+    st.from_regex(r"[a-z0-9][A-Za-z0-9_-]{0,8}(/[a-z0-9]{1,8}){0,2}(\.[a-z]{1,5})?", fullmatch=True),
+    unique=True,
+    max_size=6,
 )
 
 
@@ -160,7 +162,8 @@ def test_what_is_written_is_read(names: list[str], data: st.DataObject) -> None:
     contents = {name: data.draw(st.binary(max_size=300)) for name in names}
     writer = ZipWriter()
     made = [
-        writer.whole(name, content, data.draw(st.sampled_from([STORED, DEFLATED]))) for name, content in contents.items()
+        writer.whole(name, content, data.draw(st.sampled_from([STORED, DEFLATED])))
+        for name, content in contents.items()
     ]
     reader = ZipReader(io.BytesIO(b"".join(made) + writer.finish()))
     assert {name: reader.read(name, 1000) for name in reader.members} == contents

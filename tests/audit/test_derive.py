@@ -124,7 +124,9 @@ def test_a_changed_leaf_or_private_part_gives_nothing() -> None:
     place = next(place for place, row in enumerate(rows) if row.entry.type == "request.created")
     other = next(row for row in rows if row.entry.type == "person.bound")
     for changed in (replace(rows[place], leaf=rows[place].leaf + b" "), replace(rows[place], private=other.private)):
-        assert isinstance(derive_grant([*rows[:place], changed, *rows[place + 1 :]], world.evidence, request, world.now), Refusal)
+        assert isinstance(
+            derive_grant([*rows[:place], changed, *rows[place + 1 :]], world.evidence, request, world.now), Refusal
+        )
 
 
 def test_a_policy_tightened_since_revokes_first() -> None:

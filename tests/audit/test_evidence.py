@@ -20,7 +20,9 @@ from app.audit.evidence import (
 from app.audit.receipts import ReceiptError, receipt_of
 from app.trail import canonical
 
-WORDS = st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.text(max_size=20).filter(str.isprintable), max_size=4)
+WORDS = st.dictionaries(
+    st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.text(max_size=20).filter(str.isprintable), max_size=4
+)
 
 
 @given(statement=WORDS, jwk=WORDS, token=st.from_regex(r"[A-Za-z0-9_.-]{1,40}", fullmatch=True))

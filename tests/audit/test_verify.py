@@ -156,7 +156,9 @@ def _cosigned(checkpoint: bytes, at: int, seed: bytes) -> tuple[bytes, str]:
     return checkpoint + Signature(key.name, key.key_id, payload).line().encode(), key.vkey
 
 
-@pytest.mark.parametrize(("late", "quorum", "code"), [(0, None, None), (-301, None, "cosignature"), (0, 2, "cosignature")])
+@pytest.mark.parametrize(
+    ("late", "quorum", "code"), [(0, None, None), (-301, None, "cosignature"), (0, 2, "cosignature")]
+)
 def test_witnesses_have_seen_the_log(late: int, quorum: int | None, code: str | None, tmp_path: Path) -> None:
     world, _ = _story()
     entry = world.export()

@@ -428,7 +428,9 @@ def _newcomer(roles: tuple[str, ...] = ("approver",)) -> tuple[Someone, dict[str
 @found_as("not-by-rules")
 def an_approver_added_without_a_countersignature(world: World) -> int:
     person, data, private = _newcomer()
-    event = Event("person.added", person.id, Actor("person", HEAD.id), {**data, "change": None, "evidence": []}, private)
+    event = Event(
+        "person.added", person.id, Actor("person", HEAD.id), {**data, "change": None, "evidence": []}, private
+    )
     return _append(world, event)
 
 
@@ -446,7 +448,9 @@ def an_approver_added_with_the_countersignature_of_another_change(world: World) 
 def a_person_added_under_another_address(world: World) -> int:
     person, data, private = _newcomer(("auditor",))
     private["email"] = "someone-else@example.edu"
-    event = Event("person.added", person.id, Actor("person", HEAD.id), {**data, "change": None, "evidence": []}, private)
+    event = Event(
+        "person.added", person.id, Actor("person", HEAD.id), {**data, "change": None, "evidence": []}, private
+    )
     return _append(world, event)
 
 

@@ -69,7 +69,13 @@ class Someone:
     def row(self) -> dict[str, Any]:
         digest = canonical.sha(canonical.encode(email_input(self.email, self.salt)))
         domain = self.email.rpartition("@")[2]
-        return {"person": self.id, "roles": list(self.roles), "products": [], "email_domain": domain, "email_digest": digest}
+        return {
+            "person": self.id,
+            "roles": list(self.roles),
+            "products": [],
+            "email_domain": domain,
+            "email_digest": digest,
+        }
 
 
 HEAD = Someone(encode("per", 1), "head@example.edu", ("admin", "approver"), "sub-head")
@@ -123,7 +129,11 @@ class World:
     """Vendor, institution, provider, and the moves they make."""
 
     def __init__(
-        self, people: Sequence[Someone] = (HEAD, SECOND, AUDITOR), policy: Policy | None = None, kind: str = "EC", **provider: Any
+        self,
+        people: Sequence[Someone] = (HEAD, SECOND, AUDITOR),
+        policy: Policy | None = None,
+        kind: str = "EC",
+        **provider: Any,
     ) -> None:
         self.idp = Provider("https://login.example.edu", "countersign", kind)
         self.approvals = Provider("https://login.example.edu", "countersign-approvals", kind)
@@ -193,7 +203,9 @@ class World:
             key = trail.signer.verifier
             added = {"kid": key.key_id.hex(), "log": trail.code, "public": key.vkey, "use": "trail"}
             add(Event("key.added", "VENDOR", OPERATOR, added), self.now)
-        scopes = sorted(("requests", "requests:read", "tokens", "sessions", "accounts", "admin", "trail:read", "introspect"))
+        scopes = sorted(
+            ("requests", "requests:read", "tokens", "sessions", "accounts", "admin", "trail:read", "introspect")
+        )
         created = {"institutions": ["*"], "scopes": scopes, "audiences": []}
         add(Event("client.created", CLIENT.id, OPERATOR, created, {"name": "console"}), self.now)
 
@@ -295,7 +307,9 @@ class World:
         events = [Event("request.created", request_id, CLIENT, data, private)]
         self.append(*events)
         if not isinstance(permit, Refusal) and permit.ground is not None:
-            self._more(requests.implementation_grant(self.requests[request_id], self.institution, self.now, self.new("grt")))
+            self._more(
+                requests.implementation_grant(self.requests[request_id], self.institution, self.now, self.new("grt"))
+            )
         return request_id
 
     def new(self, prefix: str) -> str:
@@ -307,7 +321,9 @@ class World:
         assert not isinstance(events, Refusal), events
         return self.append(*events)
 
-    def statement(self, request_id: str, person: Someone, terms: Terms, comment: str = "", **changes: Any) -> dict[str, Any]:
+    def statement(
+        self, request_id: str, person: Someone, terms: Terms, comment: str = "", **changes: Any
+    ) -> dict[str, Any]:
         """The decision statement that the check page shows."""
         request, salt = self.requests[request_id], log.new_salt()
         private = self.private_of[request_id]
@@ -325,7 +341,9 @@ class World:
         )  # fmt: skip
         return {**made, **changes}
 
-    def countersign(self, statement: Mapping[str, Any], sub: str, provider: Provider | None = None, **claims: Any) -> str:
+    def countersign(
+        self, statement: Mapping[str, Any], sub: str, provider: Provider | None = None, **claims: Any
+    ) -> str:
         """A fresh sign-in with the statement's nonce, kept as evidence; its name."""
         provider = provider or self.approvals
         nonce = nonce_of(canonical.encode(dict(statement)))
@@ -333,13 +351,23 @@ class World:
         return self.keep(countersignature_blob(statement, token, provider.jwk))
 
     def approve(
-        self, request_id: str, person: Someone = HEAD, terms: Terms | None = None, evidence: str | None = None, comment: str = ""
+        self,
+        request_id: str,
+        person: Someone = HEAD,
+        terms: Terms | None = None,
+        evidence: str | None = None,
+        comment: str = "",
     ) -> list[Entry]:
         """An approver approves and countersigns."""
         return self._more(self.approval(request_id, person, terms, evidence, comment))
 
     def approval(
-        self, request_id: str, person: Someone = HEAD, terms: Terms | None = None, evidence: str | None = None, comment: str = ""
+        self,
+        request_id: str,
+        person: Someone = HEAD,
+        terms: Terms | None = None,
+        evidence: str | None = None,
+        comment: str = "",
     ) -> list[Event]:
         """The events of an approval."""
         request = self.requests[request_id]
@@ -348,7 +376,13 @@ class World:
         return self.decide(request_id, person, "approve", given, [evidence], comment)
 
     def decide(
-        self, request_id: str, person: Someone, verdict: str, terms: Terms | None, evidence: Sequence[str], comment: str = ""
+        self,
+        request_id: str,
+        person: Someone,
+        verdict: str,
+        terms: Terms | None,
+        evidence: Sequence[str],
+        comment: str = "",
     ) -> list[Event]:
         """What the domain makes of an answer."""
         events = requests.decide(
@@ -385,7 +419,9 @@ class World:
 
     def end(self, session_id: str) -> Entry:
         """The gateway ends a session."""
-        return self.append(Event("session.ended", session_id, CLIENT, {"open_s": 60, "covered_s": 60}, {"summary": "done"}))[0]
+        return self.append(
+            Event("session.ended", session_id, CLIENT, {"open_s": 60, "covered_s": 60}, {"summary": "done"})
+        )[0]
 
     def revoke(self, request_id: str, person: Someone = HEAD) -> list[Entry]:
         """An approver takes access back."""
@@ -403,7 +439,11 @@ class World:
         return self.append(applied)[0]
 
     def changing(
-        self, event: Event, admin: Someone = HEAD, proposer: Actor | None = None, statement: Mapping[str, Any] | None = None,
+        self,
+        event: Event,
+        admin: Someone = HEAD,
+        proposer: Actor | None = None,
+        statement: Mapping[str, Any] | None = None,
         **claims: Any,
     ) -> tuple[Event, Event]:
         """Proposal and application of a change."""
@@ -467,9 +507,20 @@ class World:
         return replace(parts, **changes)
 
     def _about(self, entry: Entry, request_id: str) -> bool:
-        common = ("institution.", "environment.", "policy.", "identity_provider.", "change.", "person.", "trail.", "vendor.")
+        common = (
+            "institution.",
+            "environment.",
+            "policy.",
+            "identity_provider.",
+            "change.",
+            "person.",
+            "trail.",
+            "vendor.",
+        )
         mine = (entry.subject, entry.data.get("request"), entry.data.get("about"))
-        sessions = {e.subject for e in self.trail.entries if e.type == "session.opened" and e.data["request"] == request_id}
+        sessions = {
+            e.subject for e in self.trail.entries if e.type == "session.opened" and e.data["request"] == request_id
+        }
         return entry.type.startswith(common) or request_id in mine or entry.subject in sessions
 
     @property
