@@ -192,7 +192,7 @@ def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "what"),
+    "place, what",
     [(4, "version"), (6, "flags"), (8, "method"), (10, "time"), (12, "date"), (28, "extra field"), (14, "checksum")],
 )
 def test_each_field_of_a_local_header_is_pinned(place: int, what: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -65,10 +66,10 @@ def test_the_implementation_phase_is_a_ground() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prepare", "problem"),
+    "prepare, problem",
     [
         (lambda world, request: world.revoke(request), "grant-ended"),
-        (lambda world, request: world.pass_time(hours=5), "grant-ended"),
+        (lambda world, _: world.pass_time(hours=5), "grant-ended"),
     ],
 )
 def test_a_grant_that_is_over_gives_nothing(prepare: Callable[[World, str], object], problem: str) -> None:
@@ -131,7 +132,7 @@ def test_a_changed_leaf_or_private_part_gives_nothing() -> None:
 
 def test_a_policy_tightened_since_revokes_first() -> None:
     world, request = _approved()
-    data = {"change": None, "policy": Policy(max_window_minutes=60).to_data(), "evidence": []}
+    data: dict[str, Any] = {"change": None, "policy": Policy(max_window_minutes=60).to_data(), "evidence": []}
     world.append(Event("policy.set", CODE, Actor("person", HEAD.id), data))
     refusal = _derived(world, request)
     assert isinstance(refusal, Refusal)

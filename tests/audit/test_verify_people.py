@@ -35,7 +35,7 @@ def _found(report: Report) -> set[tuple[int | None, str]]:
 
 
 @pytest.mark.parametrize(
-    ("person", "confirmed_by", "claims", "code"),
+    "person, confirmed_by, claims, code",
     [
         (SECOND, None, {}, "not-by-rules"),  # an approver, and an admin is bound
         (SECOND, SECOND, {}, "person"),
@@ -68,10 +68,10 @@ def test_a_provider_that_is_not_the_institutions_own_has_to_vouch_for_the_addres
 
 
 def test_claims_that_the_provider_must_show_are_asked_for(tmp_path: Path) -> None:
-    for shown, exit_code in (({"tid": "t-1"}, 0), ({"tid": "t-2"}, 1)):
+    for tenant, exit_code in (("t-1", 0), ("t-2", 1)):
         world = World(people=(THIRD,), required_claims={"tid": "t-1"})
         world.see_keys()
-        bound = world.bound(THIRD, **shown)
+        bound = world.bound(THIRD, tid=tenant)
         data = {"enrolment_code": world.enrolment_code, "evidence": bound.data["evidence"]}
         world.append(bound, Event("institution.enrolled", CODE, Actor("person", THIRD.id), data))
         report = verify_bundle(world.write(tmp_path / "b.zip", world.export(person=THIRD)), **world.anchors)

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from app.audit.bundle import BundleParts, Export, LogPart, write_bundle
 from app.audit.evidence import binding_blob, countersignature_blob, input_blob, nonce_of
-from app.domain import institution as institutions
 from app.domain import request as requests
 from app.domain.errors import Refusal
-from app.domain.events import SERVICE, Actor, Entry, Event, entry_from
-from app.domain.ids import digest_id, encode
-from app.domain.policy import Policy
-from app.domain.request import AccessRequest, Ask, Terms
+from app.domain.events import SERVICE, Actor, Entry, Event
+from app.domain.ids import encode
+from app.domain.request import Ask, Terms
 from app.domain.statement import (
     Approval,
     approval_text,
@@ -30,214 +29,18 @@ from app.domain.statement import (
     change_statement,
     comment_input,
     decision_statement,
-    email_input,
     sub_input,
 )
 from app.domain.times import stamp
 from app.trail import canonical, log, note
-from app.trail.checkpoint import Checkpoint, sign_checkpoint
-from app.trail.hashing import Edge
-from app.trail.memory import MemoryStore
+from tests.audit.ground import AUDITOR, CLIENT, CODE, ENGINEER, HEAD, OPERATOR, SECOND, THIRD, Ground, Someone
 from tests.audit.provider import Provider
 
-import orjson
-
-CODE, LOG_NAME = "01EXU_INST", "countersign.example"
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
-OPERATOR = Actor("operator", encode("opr", 1))
-CLIENT = Actor("client", encode("cli", 1))
-ENGINEER = digest_id("eng", b"e" * 16)
-ENVIRONMENTS = {
-    "alma-production": ("alma", "support", None),
-    "leganto-sandbox": ("leganto", "implementation", "2027-03-01"),
-}
+__all__ = ["AUDITOR", "CLIENT", "CODE", "HEAD", "OPERATOR", "SECOND", "THIRD", "Someone", "World"]
 
 
-@dataclass(frozen=True)
-class Someone:
-    """A person of the roster, with what only they and the service know."""
-
-    id: str
-    email: str
-    roles: tuple[str, ...]
-    sub: str
-
-    @property
-    def salt(self) -> str:
-        return "s" * 21 + "A"
-
-    def row(self) -> dict[str, Any]:
-        digest = canonical.sha(canonical.encode(email_input(self.email, self.salt)))
-        domain = self.email.rpartition("@")[2]
-        return {
-            "person": self.id,
-            "roles": list(self.roles),
-            "products": [],
-            "email_domain": domain,
-            "email_digest": digest,
-        }
-
-
-HEAD = Someone(encode("per", 1), "head@example.edu", ("admin", "approver"), "sub-head")
-SECOND = Someone(encode("per", 2), "second@example.edu", ("approver",), "sub-second")
-THIRD = Someone(encode("per", 3), "third@example.edu", ("admin",), "sub-third")
-AUDITOR = Someone(encode("per", 4), "auditor@example.edu", ("auditor",), "sub-auditor")
-
-
-class Trail:
-    """One log, kept in memory: exact leaves, private parts, entries."""
-
-    def __init__(self, code: str) -> None:
-        self.code, self.origin = code, f"{LOG_NAME}/{code}"
-        self.signer = note.Signer.from_seed(self.origin, sha256(code.encode()).digest())
-        self.leaves: list[bytes] = []
-        self.private: list[bytes | None] = []
-        self.entries: list[Entry] = []
-        self.edge = Edge()
-
-    def add(self, event: Event, at: datetime, salt: str | None = None, **fields: Any) -> Entry:
-        """Compose and keep an entry; `fields` override those of the leaf."""
-        index = len(self.leaves)
-        made = log.compose(
-            index=index, entry_id=encode("evt", index + 1), at=stamp(at), institution=self.code, type=event.type,
-            subject=event.subject, actor={"kind": event.actor.kind, "id": event.actor.id}, data=event.data,
-            private_fields=event.private, salt=salt or log.new_salt(),
-        )  # fmt: skip
-        leaf = made.leaf
-        if fields:
-            leaf = canonical.encode({**orjson.loads(leaf), **fields})
-        self.leaves.append(leaf)
-        self.private.append(made.private)
-        self.edge = self.edge.append([log.leaf_hash(leaf)])
-        entry = entry_from(orjson.loads(leaf))
-        self.entries.append(entry)
-        return entry
-
-    def checkpoint(self, size: int | None = None) -> bytes:
-        """The signed checkpoint at a size."""
-        edge = self.edge if size is None else Edge().append(map(log.leaf_hash, self.leaves[:size]))
-        return sign_checkpoint(Checkpoint(self.origin, edge.size, edge.root()), self.signer)
-
-    async def proofs(self, indexes: Sequence[int]) -> list[tuple[int, tuple[bytes, ...]]]:
-        """Inclusion proofs at the present size."""
-        tree = log.Log(MemoryStore())
-        await tree.append(self.leaves)
-        return [(index, (await tree.inclusion(index, len(self.leaves))).hashes) for index in indexes]
-
-
-class World:
+class World(Ground):
     """Vendor, institution, provider, and the moves they make."""
-
-    def __init__(
-        self,
-        people: Sequence[Someone] = (HEAD, SECOND, AUDITOR),
-        policy: Policy | None = None,
-        kind: str = "EC",
-        **provider: Any,
-    ) -> None:
-        self.idp = Provider("https://login.example.edu", "countersign", kind)
-        self.approvals = Provider("https://login.example.edu", "countersign-approvals", kind)
-        self.vendor_idp = Provider("https://login.vendor.example", "countersign")
-        self.now = START
-        self.evidence: dict[str, bytes] = {}
-        self.vendor, self.trail = Trail("VENDOR"), Trail(CODE)
-        self.people = {person.id: person for person in people}
-        self.requests: dict[str, AccessRequest] = {}
-        self.private_of: dict[str, Mapping[str, str | None]] = {}
-        self.count = 0
-        self.provider_data = {
-            "issuer": self.idp.issuer, "client_id": self.idp.client_id, "approval_client_id": self.approvals.client_id,
-            "exclusive": True, "required_claims": {}, "email_claim": "email", "roles_claim": None, "roles": {}, **provider,
-        }  # fmt: skip
-        self.policy = policy or Policy()
-        self._vendor()
-        self._open()
-
-    # --- the logs -----------------------------------------------------------------------------------------------------
-
-    def append(self, *events: Event) -> list[Entry]:
-        """One append to the institution's log; its state follows where the domain lets it."""
-        entries = []
-        for event in events:
-            entry = self.trail.add(event, self.now)
-            entries.append(entry)
-            self._evolve(entry)
-        return entries
-
-    def _evolve(self, entry: Entry) -> None:
-        if entry.type == "request.created":
-            digest = "sha256:" + sha256(self.trail.leaves[entry.index]).hexdigest()
-            self.requests[entry.subject] = requests.created(entry, digest)
-        elif entry.subject in self.requests:
-            try:
-                self.requests[entry.subject] = requests.evolve(self.requests[entry.subject], entry)
-            except institutions.life.IllegalTransition:  # type: ignore[attr-defined]
-                return
-        elif entry.index:
-            try:
-                self.institution = institutions.evolve(self.institution, entry)
-            except institutions.life.IllegalTransition:  # type: ignore[attr-defined]
-                return
-
-    def pass_time(self, **span: float) -> None:
-        """The clock goes on."""
-        self.now += timedelta(**span)
-
-    def keep(self, blob: bytes) -> str:
-        """Keep evidence; its name."""
-        digest = canonical.sha(blob)
-        self.evidence[digest] = blob
-        return digest
-
-    def _vendor(self) -> None:
-        add = self.vendor.add
-        vendor = {
-            "origin": self.vendor.origin, "locale": "en", "time_zone": "UTC", "vendor_domains": ["vendor.example"],
-            "vendor_issuers": [self.vendor_idp.issuer], "environments": [], "people": [], "policy": Policy().to_data(),
-            "identity_provider": {**self.provider_data, "issuer": self.vendor_idp.issuer, "client_id": "countersign"},
-            "continues": None,
-        }  # fmt: skip
-        names = {"name": "Ex Libris", "emails": "{}", "salts": "{}", "notify": ""}
-        add(Event("trail.opened", "VENDOR", OPERATOR, vendor, names), self.now)
-        for trail in (self.vendor, self.trail):
-            key = trail.signer.verifier
-            added = {"kid": key.key_id.hex(), "log": trail.code, "public": key.vkey, "use": "trail"}
-            add(Event("key.added", "VENDOR", OPERATOR, added), self.now)
-        scopes = sorted(
-            ("requests", "requests:read", "tokens", "sessions", "accounts", "admin", "trail:read", "introspect")
-        )
-        created = {"institutions": ["*"], "scopes": scopes, "audiences": []}
-        add(Event("client.created", CLIENT.id, OPERATOR, created, {"name": "console"}), self.now)
-
-    def _open(self) -> None:
-        environments = [
-            {
-                "environment": name, "product": product, "tier": "production", "phase": phase,
-                "url": f"https://{name}.vendor.example", "audience": f"https://gateway.vendor.example/{name}",
-                "implementation_ends": ends,
-            }
-            for name, (product, phase, ends) in ENVIRONMENTS.items()
-        ]  # fmt: skip
-        people = list(self.people.values())
-        data = {
-            "origin": self.trail.origin, "locale": "en", "time_zone": "Europe/Vienna", "vendor_domains": ["vendor.example"],
-            "vendor_issuers": [self.vendor_idp.issuer], "identity_provider": self.provider_data,
-            "environments": environments, "people": [person.row() for person in people],
-            "policy": self.policy.to_data(), "continues": None,
-        }  # fmt: skip
-        private = {
-            "name": "Example University Library",
-            "emails": canonical.encode({person.id: person.email for person in people}).decode(),
-            "salts": canonical.encode({person.id: person.salt for person in people}).decode(),
-            "notify": "library-systems@example.edu",
-        }
-        entry = self.trail.add(Event("trail.opened", CODE, OPERATOR, data, private), self.now)
-        self.institution = institutions.opened(entry)
-        self.enrolment_code = canonical.code(sha256(self.trail.leaves[0]).digest(), 16)
-        registered = {"code": CODE, "opened": "sha256:" + sha256(self.trail.leaves[0]).hexdigest()}
-        self.vendor.add(Event("institution.registered", "VENDOR", OPERATOR, registered), self.now)
-
-    # --- honest moves -------------------------------------------------------------------------------------------------
 
     def see_keys(self, provider: Provider | None = None) -> Entry:
         """The service fetches the provider's keys."""
