@@ -40,7 +40,7 @@ _DONE = Refusal(
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentView:
-    """What the first admin confirms. `people`: names and roles. `code_needed`: this visitor may confirm, and none has."""
+    """What the first admin confirms. `people`: names and roles. `code_needed`: nobody has yet, and this visitor may."""
 
     institution: Institution
     name: str

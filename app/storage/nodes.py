@@ -29,6 +29,12 @@ async def snapshot(tx: Transaction, log: str) -> tuple[str, Edge]:
     return found.origin, Edge(found.size, found.edge)
 
 
+async def sizes(tx: Transaction) -> list[tuple[str, str, int]]:
+    """Name, origin and size of every log, in the order of their names."""
+    query = sa.select(_LOGS.c.log, _LOGS.c.origin, _LOGS.c.size).order_by(_LOGS.c.log)
+    return [(log, origin, size) for log, origin, size in await tx.connection.execute(query)]
+
+
 async def edge_at(tx: Transaction, log: str, size: int) -> Edge:
     """The tree as it was at `size`; `ProofError` when it never had so many leaves."""
     nodes = proofs.edge_nodes(size)

@@ -1,0 +1,160 @@
+"""The service over HTTP: the API and the pages, with what every answer has in common.
+
+`from_environment` and `with_worker` are what uvicorn calls in each of its processes; the command line has judged the
+settings before. A stop lets requests and the worker's duties end, then closes the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import secrets
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import structlog
+from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import api, bootstrap, web
+from app.actions.health import started
+from app.actions.services import Services
+from app.settings import Settings, load
+from app.trail import canonical
+from app.web import WebSettings
+from app.worker import work as run_worker
+
+MAX_BODY = 1 << 20
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PACKAGE = Path(__file__).parent
+_log = structlog.get_logger("countersign.http")
+
+
+def create_app(services: Services, settings: Settings, *, work: bool = False, own: bool = False) -> FastAPI:
+    """The application over these services. `work`: the worker runs beside it; `own`: it closes them in the end."""
+    app = _App(
+        title="Countersign",
+        version=services.version,
+        lifespan=_lifespan(services, work=work, own=own),
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=MAX_BODY,
+    )
+    app.state.services = services
+    app.state.web = WebSettings(settings.base_url, settings.secure_cookies)
+    api.mount(app)
+    web.mount(app)
+    return app
+
+
+class _App(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        """Nothing stands outside of `RequestLog`, what answers crashes included."""
+        return RequestLog(super().build_middleware_stack())
+
+
+def from_environment() -> FastAPI:
+    """The application of the environment's settings. Raises `SettingsError`."""
+    return _from_environment(work=False)
+
+
+def with_worker() -> FastAPI:
+    """The same, with the worker in this process."""
+    return _from_environment(work=True)
+
+
+def _from_environment(*, work: bool) -> FastAPI:
+    configure_logs()
+    settings = load(os.environ)
+    return create_app(bootstrap.build(settings), settings, work=work, own=True)
+
+
+def _lifespan(services: Services, *, work: bool, own: bool) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if own:
+                stack.push_async_callback(bootstrap.close, services)
+            await started(services, installed_digest())
+            if work:
+                await stack.enter_async_context(_working(services))
+            yield
+
+    return lifespan
+
+
+@asynccontextmanager
+async def _working(services: Services) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_worker(services, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+
+
+def installed_digest() -> str:
+    """The digest of the package's files, by which the vendor's log tells which software ran."""
+    files = sorted(path for path in _PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    digests = {path.relative_to(_PACKAGE).as_posix(): sha256(path.read_bytes()).hexdigest() for path in files}
+    return canonical.sha(canonical.encode(digests))
+
+
+def configure_logs() -> None:
+    """Lines of JSON on standard error, those of libraries from warnings on."""
+    logging.basicConfig(
+        level=logging.WARNING, format='{"level":"%(levelname)s","logger":"%(name)s","event":%(message)r}'
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(sort_keys=True),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+class RequestLog:
+    """Every answer carries `X-Request-ID`, one that was sent in if it is of its form; and every request is one line.
+
+    The line names the route, never the path: paths hold what only their reader should know.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        begun, status = time.perf_counter(), 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, answer)
+            finally:
+                took = round(1000 * (time.perf_counter() - begun), 1)
+                route = getattr(scope.get("route"), "path", None)
+                _log.info("request", method=scope["method"], route=route, status=status, ms=took)

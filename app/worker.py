@@ -1,0 +1,84 @@
+"""The worker: mails out of the outbox, what the clock is due, refusals of minutes that are over, what can be forgotten.
+
+Any number may run beside each other, in processes of their own or inside `serve`: mails are leased, everything else
+happens under the lock of its log. Each duty has its own pace and its own failures; one that finds a full batch goes on
+at once. A stop lets what has begun end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from app.actions import clock
+from app.actions import deliver as delivery
+from app.actions.clock import sweep, tell_refusals, tidy
+from app.actions.deliver import deliver
+from app.actions.services import Services
+from app.domain.errors import Unavailable
+
+PACE_S = 1.0
+MORE_S = 0.02
+SLOW_PACE_S = 60.0
+AFTER_FAILURE_S = 5.0
+
+_log = structlog.get_logger("countersign.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """One kind of work. `work` says how much it did; when that is `batch`, there is more, and it goes on at once."""
+
+    name: str
+    work: Callable[[Services], Awaitable[int]]
+    pace_s: float
+    batch: int
+
+
+async def _tidy(services: Services) -> int:
+    await tidy(services)
+    return 0
+
+
+DUTIES = (
+    Duty("deliver", deliver, PACE_S, delivery.BATCH),
+    Duty("clock", sweep, PACE_S, clock.BATCH),
+    Duty("refusals", tell_refusals, SLOW_PACE_S / 4, sys.maxsize),
+    Duty("tidy", _tidy, SLOW_PACE_S, sys.maxsize),
+)
+
+
+async def work(services: Services, stop: asyncio.Event, duties: tuple[Duty, ...] = DUTIES) -> None:
+    """Do all duties until `stop` is set."""
+    async with asyncio.TaskGroup() as group:
+        for duty in duties:
+            group.create_task(_keep(services, duty, stop), name=f"worker-{duty.name}")
+
+
+async def _keep(services: Services, duty: Duty, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        await _pause(stop, await _once(services, duty))
+
+
+async def _once(services: Services, duty: Duty) -> float:
+    """Do a duty once; how long to wait before the next time."""
+    try:
+        return MORE_S if await duty.work(services) >= duty.batch else duty.pace_s
+    except Unavailable as error:
+        _log.warning("worker.unavailable", duty=duty.name, detail=error.detail)
+    except Exception:  # noqa: BLE001 -- logged whole below
+        # One broken item must not end all the rest; it stays where it is and is tried, and logged, again.
+        _log.exception("worker.failed", duty=duty.name)
+    return AFTER_FAILURE_S
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
