@@ -24,7 +24,8 @@ from app.domain.errors import Refusal
 from app.domain.events import Event
 from app.domain.ids import new_id
 from app.domain.institution import eligible
-from app.domain.request import Terms, judge_answer
+from app.domain.request import Status, Terms, judge_answer
+from app.domain.request.judge import wrong_state
 from app.domain.statement import Approval, approval_text, comment_input, decision_statement
 from app.storage import drafts
 from app.storage.drafts import DraftRow
@@ -64,6 +65,10 @@ async def answer(services: Services, visitor: Visitor, request_id: str, given: A
 
 async def _answer(held: Held, visitor: Visitor, given: Answer) -> str | Refusal | None:
     book = held.book
+    if given.decision in {"approve", "deny"} and held.request.status is not Status.PENDING:
+        # Before the fields are judged: on a request that is decided, no field is what is wrong.
+        await refuse(held, visitor, given.decision, "wrong-state")
+        return wrong_state(held.request.status)
     chosen = read_answer(given, held.request, book.now)
     if isinstance(chosen, Refusal):
         return chosen
