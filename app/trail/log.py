@@ -77,6 +77,11 @@ def compose(
     return Composed(leaf, private, leaf_hash(leaf))
 
 
+def is_salt(text: str) -> bool:
+    """Whether `text` is of the form of `new_salt`."""
+    return _SALT.fullmatch(text) is not None
+
+
 def private_part(fields: Mapping[str, str | None], salt: str) -> bytes:
     """The bytes of a private part, which `parse_private` accepts; `CanonicalError` where there are none."""
     part = canonical.encode({"fields": dict(fields), "salt": salt})
@@ -88,7 +93,7 @@ def parse_private(data: bytes) -> PrivatePart:
     """Read a private part strictly: `{"fields": {name: string or null}, "salt": 22 characters}`, at most 1 MiB."""
     part = canonical.decode_object(data, MAX_PRIVATE)
     fields, salt = part.get("fields"), part.get("salt")
-    if len(part) != 2 or not isinstance(fields, dict) or not isinstance(salt, str) or not _SALT.fullmatch(salt):
+    if len(part) != 2 or not isinstance(fields, dict) or not isinstance(salt, str) or not is_salt(salt):
         raise canonical.CanonicalError("not a private part")
     strings = {name: value for name, value in fields.items() if value is None or isinstance(value, str)}
     if len(strings) != len(fields):
