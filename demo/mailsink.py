@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import email
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -161,11 +162,14 @@ async def smtp_side(sink: MailSink, port: int) -> AsyncIterator[int]:
 
 
 async def serve(smtp_port: int, http_port: int) -> None:
-    """Both sides, until a signal ends the process."""
+    """Both sides, until a signal ends the process; says so once both listen. Raises `OSError` for a taken port."""
     sink = MailSink()
-    async with smtp_side(sink, smtp_port) as port:
-        print(f"Mail goes to smtp://{HOST}:{port}, and shows at http://{HOST}:{http_port}/", flush=True)
-        await uvicorn.Server(uvicorn.Config(pages(sink), host=HOST, port=http_port, log_level="warning")).serve()
+    server = uvicorn.Server(uvicorn.Config(pages(sink), log_level="warning"))
+    with socket.create_server((HOST, http_port)) as listener:
+        async with smtp_side(sink, smtp_port) as port:
+            address = f"http://{HOST}:{listener.getsockname()[1]}/"
+            print(f"Mail goes to smtp://{HOST}:{port}, and shows at {address}", flush=True)
+            await server.serve(sockets=[listener])
 
 
 def main() -> None:
