@@ -4,9 +4,9 @@ BIN := .venv/bin
 
 .PHONY: run demo test lint bench lock
 
-run: ## the service with a small demo world, until Ctrl-C
+run: ## the service with a small demo world, until Ctrl-C; PORT=8000 is the first of six
 	@scripts/setup demo
-	@$(BIN)/countersign demo --stay
+	@$(BIN)/countersign demo --stay $(if $(PORT),--port=$(PORT))
 
 demo: ## the main job without hands, a line a step
 	@scripts/setup demo

@@ -43,20 +43,26 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _folder(given: Path | None, port: int) -> Path:
+    """Trails pin the addresses of their providers, so other ports want another folder."""
+    usual = ROOT / "var"
+    return (given or (usual if port == PORT else usual / str(port))).absolute()
+
+
 def main() -> int:
     """The command; its exit code."""
     parser = argparse.ArgumentParser(prog="countersign demo", description=__doc__)
-    parser.add_argument("--stay", action="store_true", help="serve until Ctrl-C, with its state in var/")
+    parser.add_argument("--stay", action="store_true", help="serve until Ctrl-C and keep its state")
+    parser.add_argument("--port", type=int, default=PORT, help="with --stay: the first of six ports (%(default)s)")
     parser.add_argument(
-        "--port", type=int, default=PORT, help="with --stay: the first of six ports (default: %(default)s)"
+        "--folder", type=Path, help="with --stay: where its state is (var, or var/PORT for other ports)"
     )
     wanted = parser.parse_args()
     signal.signal(signal.SIGTERM, _stop)
     try:
         refuse_outside_development(os.environ)
         if wanted.stay:
-            folder = ROOT / "var" if wanted.port == PORT else ROOT / "var" / str(wanted.port)
-            return stay(Stage(folder, Ports.row(wanted.port)))
+            return stay(Stage(_folder(wanted.folder, wanted.port), Ports.row(wanted.port)))
         with TemporaryDirectory(prefix="countersign-demo-") as fresh:
             return walk(Stage(Path(fresh), Ports.free()))
     except (StageError, PartFailed) as error:
