@@ -7,7 +7,7 @@ text begins with the path of the wrong member.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
@@ -37,7 +37,7 @@ class Value:
         return cls(**{name: _member(name, read, members[name]) for name, read in _readers(cast("Hashable", cls))})
 
 
-def exactly(data: object, names: Sequence[str]) -> Mapping[str, Any]:
+def exactly(data: object, names: Collection[str]) -> Mapping[str, Any]:
     """`data` as an object with exactly the members `names`. Raises `ValueError`, naming what is too much."""
     if not isinstance(data, dict | Mapping):  # dict first: asking the abstract class is slow
         raise ValueError("an object is wanted")  # noqa: TRY004 - wrong input is one kind of error

@@ -145,7 +145,7 @@ def _check(type_: str, subject: str, actor: Actor, data: Mapping[str, Any]) -> S
 
 def _check_fields(place: str, found: Mapping[str, Any], kinds: Mapping[str, str]) -> None:
     try:
-        exactly(found, tuple(kinds))
+        exactly(found, kinds)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from None
     for name, kind in kinds.items():
