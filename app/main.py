@@ -7,11 +7,9 @@ settings before. A stop lets requests and the worker's duties end, then closes t
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import re
 import secrets
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -29,6 +27,7 @@ from app.actions.services import Services
 from app.settings import Settings, load
 from app.trail import canonical
 from app.web import WebSettings
+from app.worker import configure_logs
 from app.worker import work as run_worker
 
 MAX_BODY = 1 << 20
@@ -106,24 +105,6 @@ def installed_digest() -> str:
     files = sorted(path for path in _PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     digests = {path.relative_to(_PACKAGE).as_posix(): sha256(path.read_bytes()).hexdigest() for path in files}
     return canonical.sha(canonical.encode(digests))
-
-
-def configure_logs() -> None:
-    """Lines of JSON on standard error, those of libraries from warnings on."""
-    logging.basicConfig(
-        level=logging.WARNING, format='{"level":"%(levelname)s","logger":"%(name)s","event":%(message)r}'
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(sort_keys=True),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 class RequestLog:

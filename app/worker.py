@@ -8,6 +8,7 @@ at once. A stop lets what has begun end.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -82,3 +83,22 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
     except TimeoutError:
         return
+
+
+def configure_logs() -> None:
+    """Lines of JSON on standard error, those of libraries from warnings on."""
+    logging.basicConfig(
+        level=logging.WARNING, format='{"level":"%(levelname)s","logger":"%(name)s","event":%(message)r}'
+    )
+    logging.getLogger("uvicorn.error").setLevel(logging.INFO)  # when it listens, and when it stops
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(sort_keys=True),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

@@ -31,6 +31,7 @@ __all__ = [
     "ProviderSpec",
     "World",
     "WorldError",
+    "read_client",
     "read_world",
 ]
 
@@ -124,6 +125,17 @@ def read_world(data: bytes, *, environ: Mapping[str, str], folder: Path, allow_h
     return world
 
 
+def read_client(name: str, secret: str, scopes: list[str], institutions: list[str], audiences: list[str]) -> ClientSpec:
+    """A client given by hand, judged as one of a world file. Raises `WorldError`."""
+    problems: list[str] = []
+    members = {"id": name, "scopes": scopes, "institutions": institutions, "audiences": audiences, "secret": secret}
+    table = Table("", members, problems)
+    spec = _World(table, str, str).client(table)
+    if problems:
+        raise WorldError(problems)
+    return spec
+
+
 def _resolver(environ: Mapping[str, str], folder: Path) -> Callable[[str], str]:
     def resolve(text: str) -> str:
         kind, _, rest = text.partition(":")
@@ -148,11 +160,12 @@ class _World:
     url: Callable[[str], str]
 
     def read(self, digest: str) -> World:
+        """The world of the table."""
         table = self.table
         vendor_table = table.table("vendor")
         domains = sorted_tuple(vendor_table.texts("domains", form=forms.domain))
         vendor = self._vendor(vendor_table)
-        clients = tuple(self._client(each) for each in table.tables("clients"))
+        clients = tuple(self.client(each) for each in table.tables("clients"))
         institutions = tuple(self._institution(each) for each in table.tables("institutions"))
         if table.take("witnesses", None) is not None:
             table.wrong("witnesses", "witnesses are not supported yet; take them out")
@@ -252,7 +265,8 @@ class _World:
         table.each_once("people", [person.email for person in people], "e-mail address")
         return people
 
-    def _client(self, table: Table) -> ClientSpec:
+    def client(self, table: Table) -> ClientSpec:
+        """The client of a table."""
         for key in ("jwks", "jwks_uri"):
             if table.take(key, None) is not None:
                 table.wrong(key, _LATER_KEYS)

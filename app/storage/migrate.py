@@ -90,6 +90,13 @@ def _config() -> Config:
 
 async def schema_at_head(tx: Transaction) -> bool:
     """Whether the database is at the migration this code expects."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    found = await tx.connection.run_sync(lambda connection: MigrationContext.configure(connection).get_current_heads())
-    return found == (head,)
+    return await _heads(tx) == (ScriptDirectory.from_config(_config()).get_current_head(),)
+
+
+async def schema_begun(tx: Transaction) -> bool:
+    """Whether the database was ever migrated."""
+    return await _heads(tx) != ()
+
+
+async def _heads(tx: Transaction) -> tuple[str, ...]:
+    return await tx.connection.run_sync(lambda connection: MigrationContext.configure(connection).get_current_heads())
