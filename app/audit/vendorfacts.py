@@ -34,13 +34,15 @@ class Client:
 class VendorFacts:
     """The facts. `trail_keys`: verifier keys of logs, as `public` of `key.added`.
 
-    `problems`: `(index, words)` of entries that cannot be of such a log.
+    `anchored`: the verifier brought a key of the vendor's log, and it holds. `problems`: `(index, words)` of entries
+    that cannot be of such a log.
     """
 
     vendor: Institution | None = None
     clients: dict[str, Client] = field(default_factory=dict)
     trail_keys: list[str] = field(default_factory=list)
     registered: dict[str, str] = field(default_factory=dict)
+    anchored: bool = False
     problems: list[tuple[int, str]] = field(default_factory=list)
 
     def learn(self, entries: Iterable[Entry]) -> None:

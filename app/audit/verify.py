@@ -270,6 +270,8 @@ def _notes(replay: Replay, facts: VendorFacts | None) -> list[str]:
     notes = []
     if facts is None:
         notes.append("There are no entries of the vendor's log: who the acting clients are was not judged.")
+    elif not facts.anchored:
+        notes.append("No key of the vendor's log was given: which clients there are is the operator's own word.")
     if not world.sources.whole:
         notes.append("The bundle is about one request: it shows what is there, never that nothing is left out.")
     if world.erased:

@@ -60,6 +60,9 @@ def test_a_clean_bundle_with_all_anchors_is_verified(tmp_path: Path) -> None:
     assert [(row.request, row.ground, row.approvers) for row in report.grants] == [(request, "approval", (HEAD.id,))]
     assert report.to_data()["verified"] is True
     assert "Verified" in report.to_text()
+    assert any("vendor's log" in each for each in report.notes)
+    keys = [*world.anchors["vkeys"], world.vendor.signer.verifier.vkey]
+    assert verify_bundle(tmp_path / "b.zip", **{**world.anchors, "vkeys": keys}).notes == ()
 
 
 @pytest.mark.parametrize("left_out", ["vkeys", "idp_jwks", "enrolment"])

@@ -1,4 +1,4 @@
-"""Whatever an honest service does verifies, whatever is changed afterwards is found, and grants derive as they stand."""
+"""What an honest service does verifies, what is changed afterwards is found, and grants derive as they stand."""
 
 from __future__ import annotations
 
