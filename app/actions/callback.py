@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.actions.decisions import countersigned, renew
+from app.actions.decisions import countersigned
 from app.actions.journey import Where, arrive
 from app.actions.services import Services
-from app.actions.signin import admit, refuse_sign_in, visitor
+from app.actions.signin import admit, refuse_sign_in, renew, visitor
 from app.domain.errors import Refused
-from app.identity import browser as browsers
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +33,7 @@ async def finish(
     if arrived.purpose == "countersign":
         who = await visitor(services, cookie)
         request_id = await countersigned(services, who, code, arrived, where)
-        fresh = browsers.new_secret()
-        if who is not None:
-            await renew(services, who, fresh)
-        return Finished(f"/requests/{request_id}", fresh)
+        return Finished(f"/requests/{request_id}", None if who is None else await renew(services, who))
     if isinstance(arrived.outcome, str):
         raise Refused(await refuse_sign_in(services, code, arrived.outcome, where))
     fresh, enrolling = await admit(services, code, arrived.outcome, where, cookie)

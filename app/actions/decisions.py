@@ -6,8 +6,6 @@ one event, and nothing else is recorded.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from app.actions.drafting import DRAFT_OVER, NOT_APPROVER, digest_of, draft, is_engineer, may_end, own_draft, refuse
 from app.actions.held import Held, hold
 from app.actions.journey import Arrived, Begun, Plan, Proof, Where, depart
@@ -23,7 +21,7 @@ from app.domain.ids import new_id
 from app.domain.request import Status, Terms, decide, judge_answer
 from app.domain.request import revoke as revoke_request
 from app.notify.facts import Because
-from app.storage import drafts, institutions, objects, web_sessions
+from app.storage import drafts, institutions, objects
 from app.storage.drafts import DraftRow
 from app.storage.objects import EvidenceRow
 from app.trail import canonical
@@ -199,15 +197,6 @@ async def revoke(services: Services, visitor: Visitor, request_id: str, reason: 
         await held.store()
     unwrap(outcome)
     return await review(services, visitor, request_id)
-
-
-async def renew(services: Services, visitor: Visitor, cookie: str) -> None:
-    """Give the session another id, as every step-up does; `cookie` is its new value's hash's origin."""
-    async with services.database.begin() as tx:
-        session = await web_sessions.read(tx, visitor.session)
-        if session is not None and await web_sessions.end(tx, visitor.session):
-            token = services.secrets.mac("cookie/session", cookie.encode())
-            await web_sessions.add(tx, replace(session, token=token))
 
 
 def _too_late(status: Status) -> Refusal:

@@ -11,7 +11,7 @@ from app.actions.held import Held, changed_row, grant_row
 from app.actions.ledger import Ledger, lock, unwrap
 from app.actions.mails import post
 from app.actions.services import Services
-from app.actions.views import RequestView, view
+from app.actions.views import VENDOR, RequestView, view
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
 from app.domain.ids import new_id
@@ -25,6 +25,7 @@ from app.domain.request import (
     judge_ask,
 )
 from app.storage import grants, idempotency, institutions, requests
+from app.storage.database import Transaction
 from app.storage.requests import RequestRow
 from app.tokens.clients import Caller
 from app.trail import canonical
@@ -97,7 +98,7 @@ async def create(
             kept = await idempotency.reserve(tx, caller.cli, once.key, once.fingerprint, now, now + KEY_LIFE)
             if kept is not None:
                 return Created(kept.body, kept.headers, replayed=True)
-        if not caller.serves(new.institution) or await institutions.read(tx, new.institution) is None:
+        if new.institution == VENDOR or not await _serves(tx, caller, new.institution):
             raise Refused(_unknown_institution())
         book = await lock(services, tx, new.institution)
         outcome = await _create(book, caller, new)
@@ -110,6 +111,10 @@ async def create(
         if once is not None:
             await idempotency.release(tx, caller.cli, once.key)
     raise Refused(outcome)
+
+
+async def _serves(tx: Transaction, caller: Caller, code: str) -> bool:
+    return caller.serves(code) and await institutions.read(tx, code) is not None
 
 
 def _unknown_institution() -> Refusal:

@@ -7,8 +7,9 @@ enrolment code, not before: until then their session can do nothing else (`enrol
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 from app.actions.journey import Begun, Plan, Proof, Where, depart
 from app.actions.ledger import NOT_FOUND, Ledger, write
 from app.actions.services import Services
+from app.actions.views import VENDOR
 from app.audit.evidence import binding_blob, input_blob
 from app.domain.errors import Refusal, Refused
 from app.domain.events import SERVICE, Actor, Event
@@ -34,6 +36,8 @@ from app.trail.log import new_salt
 IDLE = timedelta(hours=1)
 ABSOLUTE = timedelta(hours=10)
 TOUCH_AFTER = timedelta(minutes=1)
+# A path alone: neither another host (`//host`, `/\host`) nor anything a header could not hold.
+_OUR_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +80,27 @@ class Binding:
 
 
 async def begin(services: Services, code: str, next_path: str, browser: str | None) -> Begun:
-    """Send a browser to its institution's provider. Raises `Refused` not-found, `Unavailable`."""
+    """Send a browser to its institution's provider; afterwards it goes on to `next_path`, if that is a path of ours.
+
+    Raises `Refused` not-found, `Unavailable`. (The vendor's own people sign in with a later issue.)
+    """
     async with services.database.read() as tx:
         row = await institutions.read(tx, code)
-    if row is None:
+    if row is None or code == VENDOR:
         raise Refused(NOT_FOUND)
     institution = Institution.from_data(row.state)
-    return await depart(services, row, institution, Plan("sign-in", {"next": next_path}), browser)
+    plan = Plan("sign-in", {"next": next_path if _OUR_PATH.fullmatch(next_path) else "/requests"})
+    return await depart(services, row, institution, plan, browser)
+
+
+async def renew(services: Services, who: Visitor) -> str:
+    """Give a session another id, as every step-up does; its new cookie."""
+    cookie = browsers.new_secret()
+    async with services.database.begin() as tx:
+        session = await web_sessions.read(tx, who.session)
+        if session is not None and await web_sessions.end(tx, who.session):
+            await web_sessions.add(tx, replace(session, token=session_hash(services, cookie)))
+    return cookie
 
 
 async def admit(services: Services, code: str, proof: Proof, where: Where, old_cookie: str | None) -> tuple[str, bool]:
@@ -114,7 +132,7 @@ class _Admitted:
 async def _admit(book: Ledger, proof: Proof, where: Where) -> _Admitted | str:
     """The person of a proof, bound if need be; or the slug of what is wrong."""
     identity, institution = proof.identity, book.institution
-    if identity.iss in institution.vendor_issuers and book.code != "VENDOR":
+    if identity.iss in institution.vendor_issuers and book.code != VENDOR:
         return "vendor-provider"
     bound = await roster.of_account(book.tx, book.code, identity.iss, identity.sub)
     row = bound if bound is not None and not bound.removed else await _listed(book, identity)
