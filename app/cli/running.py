@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -98,9 +98,10 @@ def migrate() -> None:
 def demo(context: typer.Context) -> None:
     """Play the main job with embedded parts: SQLite, an identity provider, a mail sink. Needs the checkout.
 
-    With --stay the service stays up afterwards. Other words are handed on.
+    With --stay instead: keep the service up with a small world, until Ctrl-C. Other words are handed on.
     """
     if not (_CHECKOUT / "demo" / "__main__.py").is_file():
         fail(UNTRIED, "the demo is not installed with the service; run `make demo` in a checkout of its source")
-    done = subprocess.run([sys.executable, "-m", "demo", *context.args], cwd=_CHECKOUT, check=False)  # noqa: S603 -- our own
-    raise typer.Exit(done.returncode)
+    os.chdir(_CHECKOUT)
+    # In place of this process, so that Ctrl-C reaches the demo alone, which then ends what it started.
+    os.execv(sys.executable, [sys.executable, "-m", "demo", *context.args])  # noqa: S606 -- our own
