@@ -79,7 +79,10 @@ class Arrived:
 async def depart(
     services: Services, row: InstitutionRow, institution: Institution, plan: Plan, browser: str | None
 ) -> Begun:
-    """Begin a journey, bound to the browser's cookie (a new one where it has none). Raises `Unavailable`."""
+    """Begin a journey, bound to the browser's cookie (a new one where it has none).
+
+    Raises `Unavailable`, also for a provider whose description of itself does not fit.
+    """
     registration = _registration(services, row, institution, plan.purpose)
     cookie = browser or browsers.new_secret()
     departure = Departure(
@@ -103,7 +106,11 @@ async def depart(
         now = await tx.now()
         flow = SignInFlow(_state(services, departure.state), row.code, _browser(services, cookie), details, now)
         await web_sessions.begin_flow(tx, flow)
-    return Begun(await services.provider.authorization_url(registration, departure, now), cookie)
+    try:
+        url = await services.provider.authorization_url(registration, departure, now)
+    except SignInRefused as refused:
+        raise ProviderUnavailable(f"The provider's description of itself does not fit: {refused.problem}.") from refused
+    return Begun(url, cookie)
 
 
 async def arrive(services: Services, code: str, parameters: Sequence[tuple[str, str]], browser: str | None) -> Arrived:

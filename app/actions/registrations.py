@@ -48,7 +48,10 @@ def _registration(
 ) -> ProviderConfig:
     if sealed is None:
         raise Unavailable("The sign-in of this institution is not set up completely.", "provider-unavailable")
-    secret = services.secrets.open(_label(code, client_id), sealed).decode()
+    try:
+        secret = services.secrets.open(_label(code, client_id), sealed).decode()
+    except SealBroken as error:
+        raise Unavailable("The secret of this institution's sign-in does not open.", "provider-unavailable") from error
     return ProviderConfig(institution.provider.issuer, client_id, secret)
 
 

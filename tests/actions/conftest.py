@@ -7,17 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.actions.worlds import World, run_world
+from tests.actions.worlds import Configure, World, run_world
+
+
+@pytest.fixture
+def configure() -> Configure:
+    """What is changed in `world.toml`: nothing, unless a module says otherwise."""
+    return str
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+async def world(request: pytest.FixtureRequest, tmp_path: Path, configure: Configure) -> AsyncIterator[World]:
     """A world whose institution is not enrolled yet."""
     url, owner_url = f"sqlite:///{tmp_path}/countersign.db", None
     if request.param == "postgresql":
         urls = request.getfixturevalue("postgres_url")
         url, owner_url = urls.app, urls.owner
-    async with run_world(url, owner_url, tmp_path) as made:
+    async with run_world(url, owner_url, tmp_path, configure) as made:
         yield made
 
 

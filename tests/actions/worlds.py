@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -50,12 +50,17 @@ HEAD, LIBRARIAN, DEPUTY, AUDITOR = (f"{who}@example.edu" for who in ("head", "li
 GATEWAY = "https://gateway.vendor.example/exu-alma"
 WHERE = Where("192.0.2.7", "tests")
 WORLD = Path(__file__).with_name("world.toml")
+TLS = httpx2.create_ssl_context()  # made once: it takes longer than a whole sign-in
+Configure = Callable[[str], str]
+"""What a test changes in the text of `world.toml`."""
 
 
 @dataclass
 class World:
-    """The running world. `people` are those who signed in: their visitor and cookie, by address."""
+    """The running world. `people` are those who signed in: their cookies, by address. `url`, `owner_url`: the database."""
 
+    url: str
+    owner_url: str | None
     services: Services
     provider: MaliciousProvider
     codes: dict[str, str]
@@ -92,7 +97,7 @@ class World:
 
     async def visit(self, begun: Begun, email: str, *, sub: str | None = None) -> list[tuple[str, str]]:
         """Go to the provider as that person; the parameters that the browser brings back."""
-        async with self.turn, httpx2.AsyncClient() as client:
+        async with self.turn, httpx2.AsyncClient(verify=TLS, trust_env=False) as client:
             self.provider.email, self.provider.sub = email, sub or f"sub-of-{email}"
             answer = await client.get(begun.url)
         return parse_qsl(urlsplit(answer.headers["location"]).query, keep_blank_values=True)
@@ -173,7 +178,7 @@ class World:
 
     async def verify(self, path: Path) -> Report:
         """What the offline verifier says, anchored by what the institution itself would bring."""
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(verify=TLS, trust_env=False) as client:
             jwks = (await client.get(f"{self.provider.issuer}/jwks")).json()
         vkeys = await verifier_keys(self.services, CODE)
         return verify_bundle(path, vkeys=vkeys, idp_jwks=[jwks], enrolment=self.codes[CODE])
@@ -184,8 +189,15 @@ class World:
         await decisions.confirm(self.services, await self.visitor(email), request_id, draft, None)
 
 
+def provider_client(timeout_s: float = 10) -> ProviderClient:
+    """A client that has asked no provider yet."""
+    return ProviderClient(Fetcher(allow_private=True, allow_http=True, tls=TLS, total_timeout_s=timeout_s))
+
+
 @asynccontextmanager
-async def run_world(url: str, owner_url: str | None, directory: Path) -> AsyncIterator[World]:
+async def run_world(
+    url: str, owner_url: str | None, directory: Path, configure: Configure = str
+) -> AsyncIterator[World]:
     """A world over a database, migrated and with the institution applied, not yet enrolled."""
     await migrate(url, owner_url)
     keys.create(directory / "keys")
@@ -197,7 +209,7 @@ async def run_world(url: str, owner_url: str | None, directory: Path) -> AsyncIt
             secrets=Secrets(b"a secret key of forty bytes, for tests.."),
             ring=KeyRing(directory / "keys"),
             heads=FileHeads(directory / "heads"),
-            provider=ProviderClient(Fetcher(allow_private=True, allow_http=True)),
+            provider=provider_client(),
             smtp=None,
             mail_from="countersign@countersign.example",
             base_url="http://countersign.test",
@@ -205,11 +217,11 @@ async def run_world(url: str, owner_url: str | None, directory: Path) -> AsyncIt
             requests_per_hour=100_000,
             version="0",
         )
-        World.__init__(world, services, provider, {}, directory)
+        World.__init__(world, url, owner_url, services, provider, {}, directory)
         provider.clock = lambda: world.now().timestamp()
         try:
             ends = (datetime.now(UTC) + timedelta(days=200)).date().isoformat()
-            text = WORLD.read_text().replace("$ISSUER", provider.issuer).replace('"$ENDS"', ends)
+            text = configure(WORLD.read_text()).replace("$ISSUER", provider.issuer).replace('"$ENDS"', ends)
             read = read_world(text.encode(), environ={}, folder=directory, allow_http=True)
             applied = await apply(services, read, operator(services, "tests"))
             assert not applied.refused
