@@ -43,6 +43,8 @@ def at_provider(browser: Browser, stage: Stage, page: Page, login: str) -> Page:
 
 
 def enrol(browser: Browser, stage: Stage, code: str) -> Page:
-    """The first admin signs in and types the enrolment code."""
+    """The first admin signs in and types the enrolment code, where the page still asks for it."""
     page = sign_in(browser, stage, browser.open(f"{stage.base_url}/enrol/{CODE}"), HEAD)
-    return browser.send(page.form(f"/enrol/{CODE}"), enrolment_code=code)
+    for form in page.forms(f"/enrol/{CODE}"):
+        return browser.send(form, enrolment_code=code)
+    return page

@@ -1,4 +1,4 @@
-"""The service on embedded parts: SQLite in a folder, a mail sink, an identity provider for each party, all on loopback.
+"""The service on embedded parts: SQLite in a folder, a mail sink, identity providers, everything on loopback.
 
 The folder keeps everything that a later start needs: the world as it was first applied, the providers' keys, the
 enrolment codes, the service's own state.
@@ -48,7 +48,7 @@ def refuse_outside_development(environ: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the parts listen."""
+    """Where the parts listen; at the vendor's provider, which its trail pins, nobody signs in yet, so none runs."""
 
     service: int
     mail_page: int
@@ -125,7 +125,7 @@ class Stage:
 
     def issuer_of(self, code: str) -> str:
         """The identity provider of an institution."""
-        return str(_party(self.world, code)["identity_provider"]["issuer"])
+        return str(_institution(self.world, code)["identity_provider"]["issuer"])
 
     def prepare(self) -> None:
         """Make what the folder has not yet. Raises `StageError`."""
@@ -134,7 +134,7 @@ class Stage:
         for code in _CODES:
             path = self._provider_path(code)
             if not path.exists():
-                path.write_text(json.dumps(_provider(_party(self.world, code), code, self.base_url)))
+                path.write_text(json.dumps(_provider(_institution(self.world, code), code, self.base_url)))
                 path.chmod(0o600)
 
     def start_parts(self, stack: ExitStack) -> list[Part]:
@@ -212,7 +212,7 @@ def running(stage: Stage) -> Iterator[list[Part]]:
         yield [*parts, stage.serve(stack)]
 
 
-_CODES = ("01EXU_INST", "01NUL_INST", "VENDOR")
+_CODES = ("01EXU_INST", "01NUL_INST")
 
 
 def _origin(port: int) -> str:
@@ -229,14 +229,13 @@ def _world_text(ports: Ports) -> str:
     )
 
 
-def _party(world: Mapping[str, Any], code: str) -> Mapping[str, Any]:
-    """The table of an institution, or of the vendor."""
-    return next((each for each in world["institutions"] if each["code"] == code), world["vendor"])
+def _institution(world: Mapping[str, Any], code: str) -> Mapping[str, Any]:
+    return next(each for each in world["institutions"] if each["code"] == code)
 
 
-def _provider(party: Mapping[str, Any], code: str, base_url: str) -> dict[str, Any]:
-    """The configuration of a party's identity provider: its people as accounts, our registrations, keys that last."""
-    settings = party["identity_provider"]
+def _provider(institution: Mapping[str, Any], code: str, base_url: str) -> dict[str, Any]:
+    """The configuration of its identity provider: its people as accounts, our registrations, keys that last."""
+    settings = institution["identity_provider"]
     registrations = {settings["client_id"]: settings["client_secret"]}
     if "approval_client_id" in settings:
         registrations[settings["approval_client_id"]] = settings["approval_client_secret"]
@@ -246,10 +245,10 @@ def _provider(party: Mapping[str, Any], code: str, base_url: str) -> dict[str, A
     ]
     return {
         "port": int(settings["issuer"].rpartition(":")[2]),
-        "name": party["name"],
+        "name": institution["name"],
         "accounts": [
             {"sub": f"u-{each['email'].partition('@')[0]}", "email": each["email"], "name": each["name"]}
-            for each in party["people"]
+            for each in institution["people"]
         ],
         "clients": [
             {

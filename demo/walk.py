@@ -73,7 +73,7 @@ class Walk:
     # -- the parts -----------------------------------------------------------------------------------------------------
 
     def _start_parts(self) -> str:
-        """A mail sink and the identity provider of each party start."""
+        """A mail sink and the institutions' identity providers start."""
         self.stage.prepare()
         self.stage.start_parts(self.stack)
         return f"mails show at {self.stage.mail_url}, {CODE} signs in at {self.stage.issuer_of(CODE)}"
