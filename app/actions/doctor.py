@@ -99,16 +99,11 @@ class _Examination:
     async def run(self) -> list[Difference]:
         replay = Replay(Sources(blob=self.blobs.get, vendor=self.facts))
         vendor: list[Entry] = []
-        _, edge = await nodes.snapshot(self.tx, self.log)
         try:
-            async for chunk in entries.stream(self.tx, self.log, 0, edge.size):
-                await self._tiles([leaf_hash(each.leaf) for each in chunk])
-                await self._read_blobs(chunk)
-                for each in chunk:
-                    self._entry(replay, each, vendor)
+            await self._read(replay, vendor)
         except (CatalogueError, ValueError) as error:
-            self.find(None, f"an entry cannot be read: {error}")
-        await self._judge_tree(edge)
+            self.find(None, f"the log cannot be read: {error}")
+            return self.found
         kept = await institutions.read(self.tx, self.log)
         if kept is None:
             self.find(None, "there is no institution of this log")
@@ -116,11 +111,22 @@ class _Examination:
             await self._judge_vendor(vendor, kept)
         else:
             replay.finish()
-            self.found += [
-                Difference(self.log, each.index, f"{each.words} ({each.code})") for each in replay.world.findings
-            ]
+            told = replay.world.findings
+            self.found += [Difference(self.log, each.index, f"{each.words} ({each.code})") for each in told]
             await self._judge_institution(replay.world, kept)
         return self.found
+
+    async def _read(self, replay: Replay, vendor: list[Entry]) -> None:
+        """One pass over the entries, which fill tree and replay. Raises `CatalogueError`, `ValueError`."""
+        _, edge = await nodes.snapshot(self.tx, self.log)
+        async for chunk in entries.stream(self.tx, self.log, 0, edge.size):
+            await self._tiles([leaf_hash(each.leaf) for each in chunk])
+            await self._read_blobs(chunk)
+            for each in chunk:
+                self._entry(replay, each, vendor)
+        if await entries.read_leaves(self.tx, self.log, edge.size, edge.size + 1):
+            self.find(edge.size, "there is an entry that the head does not count")
+        await self._judge_tree(edge)
 
     def find(self, index: int | None, words: str) -> None:
         self.found.append(Difference(self.log, index, words))
