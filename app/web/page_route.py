@@ -1,0 +1,92 @@
+"""The route of a page: what is refused becomes a page too, and every answer carries what guards it in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.domain.errors import Refusal, Refused, Unavailable
+from app.web.call import WebSettings, call_of, content_policy
+from app.web.failures import failure, status_of
+from app.web.guard import Elsewhere
+
+GET = ["GET", "HEAD"]
+_HEADERS = {
+    "Content-Security-Policy": content_policy(),
+    "X-Content-Type-Options": "nosniff",
+    # Not no-referrer: browsers would then send `Origin: null` with our own forms. Nobody else gets a referrer.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cache-Control": "no-store",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+_HSTS = "max-age=63072000"
+
+
+class PageRoute(APIRoute):
+    """Turns refusals into pages."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's own handler, guarded."""
+        handle = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            try:
+                response = await handle(request)
+            except Elsewhere as turn:
+                response = call_of(request).go(turn.path)
+            except Refused as refused:
+                response = refusal_page(request, refused.refusal)
+            except Unavailable as error:
+                response = refusal_page(request, Refusal(error.problem, error.detail))
+            return guarded(response, request.app.state.web)
+
+        return handler
+
+
+def pages() -> APIRouter:
+    """A router of pages."""
+    return APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+def guarded(response: Response, web: WebSettings) -> Response:
+    """The answer with every guard it does not have yet."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if web.secure:
+        response.headers.setdefault("Strict-Transport-Security", _HSTS)
+    return response
+
+
+def refusal_page(request: Request, refusal: Refusal) -> Response:
+    """The page of a refusal, in the frame of whoever is signed in."""
+    shown = failure(refusal)
+    values = {"shown": shown, "reason": dict(refusal.extra).get("reason"), "reference": reference()}
+    visitor = getattr(request.state, "visitor", None)
+    response = call_of(request).page("error.html", values, status=status_of(refusal), visitor=visitor)
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+def fault_page(request: Request, error: Exception) -> Response:
+    """The page for an address that no route has, or not with that method; or for a fault of ours."""
+    slug = "not-found" if isinstance(error, HTTPException) and error.status_code < 500 else "internal"
+    response = guarded(refusal_page(request, Refusal(slug, "")), request.app.state.web)
+    if isinstance(error, HTTPException):
+        response.status_code = error.status_code
+        response.headers.update(error.headers or {})
+    return response
+
+
+def reference() -> str | None:
+    """The id of this call in the logs and in `X-Request-ID`."""
+    return structlog.contextvars.get_contextvars().get("request_id")

@@ -1,0 +1,137 @@
+"""Times on pages: the institution's zone, 24 hours, `<time>` with the instant. Dates follow CLDR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, get_timezone_name
+from babel.units import format_unit
+from markupsafe import Markup
+
+from app.domain.window import Span
+
+_LOCALE = Locale("en")
+_TIME = Markup('<time datetime="{}">{}</time>')
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Times in one zone; `now` is what "today" is judged by (None: dates are spelt out)."""
+
+    zone: ZoneInfo
+    now: datetime | None = None
+
+    @property
+    def title(self) -> str:
+        """`Central European Time (UTC+1)`."""
+        name = get_timezone_name(self.zone, "long", locale=_LOCALE)
+        return f"{name} ({_offset(self.now.astimezone(self.zone))})" if self.now is not None else name
+
+    def clock(self, at: datetime) -> str:
+        """`14:00`."""
+        return f"{at.astimezone(self.zone):%H:%M}"
+
+    def hour(self, at: datetime) -> Markup:
+        """`14:00`, marked."""
+        return _mark(at, self.clock(at))
+
+    def label(self, at: datetime) -> str:
+        """`14:00 CET`."""
+        local = at.astimezone(self.zone)
+        return f"{local:%H:%M} {zone_name(local)}"
+
+    def day(self, at: datetime) -> str:
+        """`today`, `tomorrow`, `Tue 17 Nov`, with the year where it is not this one."""
+        day = at.astimezone(self.zone).date()
+        today = None if self.now is None else self.now.astimezone(self.zone).date()
+        if today is not None and day - today in _NEAR:
+            return _NEAR[day - today]
+        same_year = today is not None and day.year == today.year
+        return format_date(day, "EEE d MMM" if same_year else "EEE d MMM y", locale=_LOCALE)
+
+    def date(self, at: datetime) -> Markup:
+        """`Tue 17 Nov 2026`."""
+        return _mark(at, format_date(at.astimezone(self.zone).date(), "EEE d MMM y", locale=_LOCALE))
+
+    def full(self, at: datetime) -> Markup:
+        """`Tuesday 17 November 2026, 14:00 CET`."""
+        day = format_date(at.astimezone(self.zone).date(), "EEEE d MMMM y", locale=_LOCALE)
+        return _mark(at, f"{day}, {self.label(at)}")
+
+    def moment(self, at: datetime, *, first: bool = False) -> Markup:
+        """`today, 14:00 CET`; with `first` as the first words of a sentence."""
+        return _mark(at, _sentence(f"{self.day(at)}, {self.label(at)}", first=first))
+
+    def by(self, at: datetime) -> Markup:
+        """`20:00 today`, or `Fri 27 Nov, 20:00`."""
+        day = self.day(at)
+        return _mark(at, f"{self.clock(at)} {day}" if day in _NEAR.values() else f"{day}, {self.clock(at)}")
+
+    def span(self, span: Span, *, first: bool = False, dated: bool = False) -> Markup:
+        """`today, 14:00 to 22:00 CET`; day and zone once where they are the same. `dated`: never "today"."""
+        times = Times(self.zone) if dated else self
+        begins = f"{times.day(span.start)}, {self.clock(span.start)}"
+        if self._offset_changes(span):
+            begins = f"{times.day(span.start)}, {self.label(span.start)}"
+        ends = self.label(span.end)
+        if not self.same_day(span.start, span.end):
+            ends = f"{times.day(span.end)}, {ends}"
+        return _mark(span.start, _sentence(begins, first=first)) + " to " + _mark(span.end, ends)
+
+    def slot(self, at: datetime, span: Span) -> str:
+        """The label of a choice inside a span: the time, the day where there are several, the zone where it changes."""
+        text = self.label(at) if self._offset_changes(span) else self.clock(at)
+        return text if self.same_day(span.start, span.end) else f"{self.day(at)}, {text}"
+
+    def in_utc(self, span: Span) -> Markup:
+        """The same span in UTC, with the day where it is another."""
+        utc = Times(ZoneInfo("UTC"))
+        begins, ends = utc.clock(span.start), utc.clock(span.end)
+        if not (utc.same_day(span.start, span.end) and self.same_day(span.start, span.end)):
+            begins, ends = f"{utc.day(span.start)}, {begins}", f"{utc.day(span.end)}, {ends}"
+        return _mark(span.start, begins) + " to " + _mark(span.end, ends)
+
+    def same_day(self, one: datetime, other: datetime) -> bool:
+        """Whether both lie on one day of the zone."""
+        return one.astimezone(self.zone).date() == other.astimezone(self.zone).date()
+
+    def _offset_changes(self, span: Span) -> bool:
+        return span.start.astimezone(self.zone).utcoffset() != span.end.astimezone(self.zone).utcoffset()
+
+
+_NEAR = {timedelta(days=-1): "yesterday", timedelta(): "today", timedelta(days=1): "tomorrow"}
+
+
+def length(minutes: int) -> str:
+    """`1 day 2 hours 30 minutes`."""
+    days, rest = divmod(minutes, 24 * 60)
+    parts = zip(("day", "hour", "minute"), (days, *divmod(rest, 60)), strict=True)
+    return " ".join(format_unit(n, f"duration-{unit}", locale=_LOCALE) for unit, n in parts if n)
+
+
+def country(code: str | None) -> str | None:
+    """The name of an ISO 3166 country; the code itself where CLDR knows none."""
+    return None if code is None else _LOCALE.territories.get(code, code)
+
+
+def zone_name(local: datetime) -> str:
+    """The abbreviation in force, or the offset where there is none."""
+    name = local.tzname() or ""
+    return name if name.isalpha() else _offset(local)
+
+
+def _offset(local: datetime) -> str:
+    minutes = (local.utcoffset() or timedelta()) // timedelta(minutes=1)
+    hours, rest = divmod(abs(minutes), 60)
+    return "UTC" if not minutes else f"UTC{'-' if minutes < 0 else '+'}{hours}" + (f":{rest:02}" if rest else "")
+
+
+def _mark(at: datetime, text: str) -> Markup:
+    return _TIME.format(at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), text)
+
+
+def _sentence(text: str, *, first: bool) -> str:
+    return text[:1].upper() + text[1:] if first else text
