@@ -1,0 +1,229 @@
+"""The command line as operators and auditors meet it: processes of their own, on SQLite."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import app
+
+COMMAND = Path(sys.executable).with_name("countersign")
+CODE = "01EXU_INST"
+WORLD = """
+[vendor]
+name = "Ex Libris"
+domains = ["vendor.example"]
+[vendor.identity_provider]
+issuer = "https://login.vendor.example"
+client_id = "countersign"
+client_secret = "env:VENDOR_OIDC_SECRET"
+
+[[clients]]
+id = "support-console"
+secret = "the secret of the console"
+scopes = ["requests"]
+institutions = ["*"]
+
+[[institutions]]
+code = "01EXU_INST"
+name = "Example University Library"
+timezone = "Europe/Vienna"
+[institutions.identity_provider]
+issuer = "https://login.example.edu"
+client_id = "countersign"
+client_secret = "secret"
+[[institutions.people]]
+email = "head@example.edu"
+roles = ["admin"]
+"""
+
+
+@dataclass(slots=True)
+class Shell:
+    """A folder of its own, with the settings of development."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *words: str | Path, **changes: str) -> subprocess.CompletedProcess[str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERSIGN_")}
+        given = {"COUNTERSIGN_DEVELOPMENT": "true", "VENDOR_OIDC_SECRET": "secret", "NO_COLOR": "1", "COLUMNS": "120"}
+        environment = kept | given | self.environment | changes
+        command: Sequence[str | Path] = [COMMAND, *words]
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+
+    def done(self, *words: str | Path, code: int = 0) -> str:
+        """What the command prints; it has to end with this exit code."""
+        outcome = self.run(*words)
+        assert outcome.returncode == code, outcome.stderr
+        return outcome.stdout
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Shell:
+    """No database yet."""
+    (tmp_path / "world.toml").write_text(WORLD)
+    return Shell(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the world was applied."""
+    shell = Shell(tmp_path_factory.mktemp("made"))
+    (shell.folder / "world.toml").write_text(WORLD)
+    shell.done("migrate")
+    shell.done("apply", "world.toml")
+    return shell.folder
+
+
+@pytest.fixture
+def shell(made: Path, tmp_path: Path) -> Shell:
+    """A copy of it."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return Shell(tmp_path)
+
+
+def test_what_has_no_database_yet_says_what_to_run(empty: Shell) -> None:
+    for words in (["apply", "world.toml"], ["serve", "--port", "0"]):
+        outcome = empty.run(*words)
+        assert (outcome.returncode, outcome.stdout) == (2, "")
+        assert "countersign migrate" in outcome.stderr
+
+
+def test_migrating_twice_is_as_good_as_once(empty: Shell) -> None:
+    assert empty.done("migrate") == empty.done("migrate")
+
+
+def test_a_world_is_shown_applied_and_then_as_declared(empty: Shell) -> None:
+    empty.done("migrate")
+    planned = empty.done("apply", "world.toml", "--dry-run")
+    assert f"+ institution {CODE} (Example University Library)" in planned
+    assert "Enrolment code" not in planned
+    created = [json.loads(line) for line in empty.done("apply", "world.toml", "--json").splitlines()]
+    assert [each["institution"] for each in created] == [CODE]
+    assert len(created[0]["enrolment_code"]) == 19
+    assert empty.done("apply", "world.toml", "--json") == ""
+    assert empty.done("apply", "world.toml") == "Nothing to change.\n"
+
+
+def test_a_world_that_cannot_be_is_told_line_by_line(empty: Shell) -> None:
+    empty.done("migrate")
+    (empty.folder / "world.toml").write_text(WORLD.replace("Europe/Vienna", "Vienna").replace('"admin"', '"boss"'))
+    outcome = empty.run("apply", "world.toml")
+    assert outcome.returncode == 2
+    lines = outcome.stderr.splitlines()
+    assert lines[0].startswith("countersign: world.toml: institutions[0].timezone: ")
+    assert lines[1].startswith("countersign: world.toml: institutions[0].people[0].roles[0]: ")
+    assert empty.run("apply", "not-there.toml").returncode == 2
+
+
+def test_what_an_institution_alone_may_change_is_refused_with_exit_code_1(shell: Shell) -> None:
+    (shell.folder / "world.toml").write_text(WORLD.replace("Europe/Vienna", "Europe/Berlin"))
+    for more in (["--dry-run"], ["--json"]):
+        outcome = shell.run("apply", "world.toml", *more)
+        assert (outcome.returncode, outcome.stdout) == (1, "")
+        assert 'timezone: "Europe/Vienna" -> "Europe/Berlin"; only the institution\'s own admin' in outcome.stderr
+        assert outcome.stderr.endswith("countersign: nothing was applied\n")
+
+
+def test_a_trail_is_exported_and_verified_offline(shell: Shell) -> None:
+    shell.done("export", CODE, "--out", "bundle.zip")
+    text = shell.done("verify", "bundle.zip", code=3)
+    assert "Consistent, not anchored" in text
+    vkeys = shell.done("keys", "list")
+    assert [line.split("+")[0].rpartition("/")[2] for line in vkeys.splitlines()] == [CODE, "VENDOR"]
+    (shell.folder / "vkeys").write_text(vkeys)
+    report = json.loads(shell.done("verify", "bundle.zip", "--vkey", "vkeys", "--json", code=3))
+    assert (report["verified"], report["findings"], report["entries"]) == (True, [], 2)
+    assert not any("--vkey" in reason for reason in report["missing"])
+    wrong = json.loads(shell.done("verify", "bundle.zip", "--enrolment", "AAAA-AAAA-AAAA-AAAA", "--json", code=1))
+    assert [each["code"] for each in wrong["findings"]] == ["enrolment"]
+    assert not list(shell.folder.glob("*.part"))
+
+
+def test_a_changed_bundle_fails_and_what_is_none_cannot_be_read(shell: Shell) -> None:
+    shell.done("export", CODE, "--out", "bundle.zip")
+    bundle = shell.folder / "bundle.zip"
+    data = bytearray(bundle.read_bytes())
+    data[len(data) // 2] ^= 1
+    bundle.write_bytes(data)
+    assert shell.run("verify", "bundle.zip").returncode in {1, 2}
+    bundle.write_bytes(b"no zip")
+    assert "cannot be read" in shell.done("verify", "bundle.zip", code=2)
+    (shell.folder / "keys.json").write_text("[]")
+    assert shell.run("verify", "bundle.zip", "--idp-jwks", "keys.json").returncode == 2
+
+
+def test_verifying_needs_no_settings(shell: Shell) -> None:
+    shell.done("export", CODE, "--out", "bundle.zip")
+    assert shell.run("verify", "bundle.zip", COUNTERSIGN_DEVELOPMENT="").returncode == 3
+
+
+def test_a_checkpoint_is_a_note_of_the_trail(shell: Shell) -> None:
+    lines = shell.done("checkpoint", CODE).splitlines()
+    assert lines[:2] == [f"countersign.localhost/{CODE}", "1"]
+    assert lines[4].startswith(f"— countersign.localhost/{CODE} ")
+    assert shell.run("checkpoint", "NOBODY").returncode == 1
+
+
+def test_keys_are_made_rotated_and_listed(empty: Shell) -> None:
+    assert empty.run("keys", "list", "--tokens").returncode == 2
+    assert "first keys" in empty.run("keys", "rotate").stderr
+    empty.done("migrate")
+    before = dict(line.split()[::-1] for line in empty.done("keys", "list", "--tokens").splitlines())
+    done = json.loads(empty.done("keys", "rotate", "--json"))
+    assert (done["current"], done["retired"]) == (before["next"], before["current"])
+
+
+def test_clients_are_added_and_rotated_by_hand(shell: Shell) -> None:
+    added = json.loads(shell.done("client", "add", "auditor", "--scope", "trail:read", "--institution", CODE, "--json"))
+    assert added["client_secret"].startswith("cs_")
+    assert shell.done("client", "rotate", "auditor") not in {"", added["client_secret"] + "\n"}
+    assert shell.run("client", "rotate", "nobody").returncode == 1
+    assert shell.run("client", "add", "auditor", "--scope", "trail:read", "--institution", CODE).returncode == 1
+    wrong = shell.run("client", "add", "other", "--scope", "everything", "--institution", CODE)
+    assert wrong.returncode == 2
+    assert "scopes[0]: one of accounts" in wrong.stderr
+
+
+def test_the_doctor_agrees(shell: Shell) -> None:
+    assert shell.done("doctor") == "Every tree, trail and table agrees.\n"
+    assert shell.done("doctor", "--json") == ""
+
+
+@pytest.mark.parametrize("setting, value", [
+    ("BASE_URL", "https://user:password@countersign"),
+    ("CHECKPOINT_STORE", "s3://bucket"),
+    ("DEVELOPMENT", "false"),
+])  # fmt: skip
+def test_serving_with_a_bad_setting_says_which_before_anything_is_bound(empty: Shell, setting: str, value: str) -> None:
+    outcome = empty.run("serve", **{f"COUNTERSIGN_{setting}": value})
+    assert outcome.returncode == 2
+    named = "BASE_URL" if setting == "DEVELOPMENT" else setting
+    assert f"countersign: COUNTERSIGN_{named}: " in outcome.stderr
+    assert value not in outcome.stderr or len(value) < 6
+
+
+def test_serving_without_keys_says_so(shell: Shell) -> None:
+    for path in (shell.folder / "var" / "keys").glob("token-*"):
+        path.unlink()
+    outcome = shell.run("doctor")
+    assert outcome.returncode == 2
+    assert "COUNTERSIGN_KEYS_DIR" in outcome.stderr
+    assert "keys rotate" in outcome.stderr
+
+
+def test_every_command_says_what_it_does() -> None:
+    listed = CliRunner().invoke(app, ["--help"]).output
+    for name in "serve worker migrate apply verify export checkpoint doctor demo keys client".split():
+        assert f" {name} " in listed
+        assert len(CliRunner().invoke(app, [name, "--help"]).output) > 200
