@@ -57,8 +57,10 @@ async def of_client_id(tx: Transaction, client_id: str) -> ClientRow | None:
 
 async def read_all(tx: Transaction) -> list[ClientRow]:
     """Every client, in the order of their names."""
-    query = select_rows(_TABLE, ClientRow).order_by(_TABLE.c.client_id)
-    return [ClientRow(*found) for found in await tx.connection.execute(query)]
+    return [ClientRow(*found) for found in await tx.fetch(_ALL)]
+
+
+_ALL = select_rows(_TABLE, ClientRow).order_by(_TABLE.c.client_id)
 
 
 async def _one(tx: Transaction, query: sa.Select[Any]) -> ClientRow | None:

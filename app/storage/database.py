@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, cast
 
 import orjson
 import sqlalchemy as sa
@@ -27,9 +28,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.domain.errors import Unavailable
+from app.storage import direct
 from app.storage.columns import dump_json, values_of
 
 Clock = Callable[[], datetime]
+_NONE: Mapping[str, Any] = MappingProxyType({})
 Dialect = Literal["sqlite", "postgresql"]
 
 WAIT_SECONDS = 5
@@ -112,8 +115,8 @@ def insert_of(dialect: Dialect, table: sa.Table) -> postgresql.Insert | sqlite.I
 
 
 @cache
-def _insert_once(dialect: Dialect, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
-    return insert_of(dialect, table).on_conflict_do_nothing()
+def _insert_once(dialect: Dialect, table: sa.Table) -> sa.Executable:
+    return insert_of(dialect, table).on_conflict_do_nothing().returning(*table.primary_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +133,15 @@ class Transaction:
             return self.clock()
         if self.dialect == "sqlite":
             return datetime.now(UTC)
-        result = await self.connection.execute(_NOW)
-        return result.scalar_one().astimezone(UTC)
+        ((now,),) = await self.fetch(_NOW)
+        return cast("datetime", now).astimezone(UTC)
+
+    async def fetch(self, statement: sa.Executable, values: Mapping[str, Any] = _NONE) -> Sequence[Sequence[Any]]:
+        """The rows of a statement that is made once and stands for ever; hot paths run theirs by this."""
+        if self.dialect == "postgresql":
+            return await direct.fetch(self.connection, statement, values)
+        result = await self.connection.execute(statement, values)
+        return result.all() if result.returns_rows else ()
 
     def insert(self, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
         """The dialect's insert, for its `ON CONFLICT`."""
@@ -139,12 +149,11 @@ class Transaction:
 
     async def put(self, table: sa.Table, row: Any) -> None:
         """Insert one row, a dataclass whose fields are named like the columns."""
-        await self.connection.execute(insert_of(self.dialect, table), values_of(row))
+        await self.fetch(insert_of(self.dialect, table), values_of(row))
 
     async def put_once(self, table: sa.Table, row: Any) -> bool:
         """Insert one row unless a unique key of it is taken; whether it was inserted."""
-        result = await self.connection.execute(_insert_once(self.dialect, table), values_of(row))
-        return result.rowcount == 1
+        return bool(await self.fetch(_insert_once(self.dialect, table), values_of(row)))
 
 
 _NOW = sa.select(sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)))

@@ -41,15 +41,20 @@ async def add(tx: Transaction, row: DraftRow) -> None:
 
 async def read(tx: Transaction, log: str, draft_id: str) -> DraftRow | None:
     """The draft of an id, used or not."""
-    query = select_rows(_TABLE, DraftRow).where(_TABLE.c.log == log, _TABLE.c.id == draft_id)
-    found = (await tx.connection.execute(query)).one_or_none()
-    return None if found is None else DraftRow(*found)
+    found = await tx.fetch(_READ, {"log": log, "id": draft_id})
+    return DraftRow(*found[0]) if found else None
 
 
 async def use(tx: Transaction, log: str, draft_id: str, now: datetime) -> bool:
     """Mark a draft used; false when it was already, or is not there."""
-    unused = sa.and_(_TABLE.c.log == log, _TABLE.c.id == draft_id, _TABLE.c.used_at.is_(None))
-    return (await tx.connection.execute(sa.update(_TABLE).where(unused).values(used_at=now))).rowcount == 1
+    return bool(await tx.fetch(_USE, {"key_log": log, "key_id": draft_id, "used_at": now}))
+
+
+_READ = select_rows(_TABLE, DraftRow).where(_TABLE.c.log == sa.bindparam("log"), _TABLE.c.id == sa.bindparam("id"))
+_UNUSED = sa.and_(
+    _TABLE.c.log == sa.bindparam("key_log"), _TABLE.c.id == sa.bindparam("key_id"), _TABLE.c.used_at.is_(None)
+)
+_USE = sa.update(_TABLE).where(_UNUSED).returning(_TABLE.c.id)
 
 
 async def sweep(tx: Transaction, before: datetime) -> int:

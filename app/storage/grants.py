@@ -64,7 +64,7 @@ async def add(tx: Transaction, row: GrantRow) -> None:
 
 async def save(tx: Transaction, row: GrantRow) -> None:
     """Write every field of a grant. Head lock held."""
-    await tx.connection.execute(_SAVE, values_of(row) | {"key_log": row.log, "key_id": row.id})
+    await tx.fetch(_SAVE, values_of(row) | {"key_log": row.log, "key_id": row.id})
 
 
 _SAVE = sa.update(_GRANTS).where(_GRANTS.c.log == sa.bindparam("key_log"), _GRANTS.c.id == sa.bindparam("key_id"))
@@ -72,8 +72,8 @@ _SAVE = sa.update(_GRANTS).where(_GRANTS.c.log == sa.bindparam("key_log"), _GRAN
 
 async def of_request(tx: Transaction, log: str, request: str) -> GrantRow | None:
     """The grant of a request."""
-    found = (await tx.connection.execute(_OF_REQUEST, {"log": log, "request": request})).one_or_none()
-    return None if found is None else GrantRow(*found)
+    found = await tx.fetch(_OF_REQUEST, {"log": log, "request": request})
+    return GrantRow(*found[0]) if found else None
 
 
 _OF_REQUEST = select_rows(_GRANTS, GrantRow).where(

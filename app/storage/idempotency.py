@@ -43,13 +43,13 @@ async def reserve(
     """
     row = {"client": client, "key": key, "fingerprint": fingerprint, "expires_at": expires_at, "now": now}
     try:
-        result = await tx.connection.execute(_reserve(tx.dialect), row)
+        reserved = await tx.fetch(_reserve(tx.dialect), row)
     except DBAPIError as error:
         if not lock_timed_out(error):
             raise
         detail = "the first request with this Idempotency-Key is still running; ask again"
         raise Refused(Refusal("idempotency-in-progress", detail, retry_after=1)) from error
-    return None if result.rowcount == 1 else await _kept(tx, client, key, fingerprint)
+    return None if reserved else await _kept(tx, client, key, fingerprint)
 
 
 @cache
@@ -58,13 +58,14 @@ def _reserve(dialect: Dialect) -> sa.Executable:
     insert = insert_of(dialect, _TABLE).values({name: sa.bindparam(name) for name in names})
     anew = {name: insert.excluded[name] for name in ("fingerprint", "expires_at", "status", "headers", "body")}
     over = _TABLE.c.expires_at <= sa.bindparam("now", type_=_TABLE.c.expires_at.type)
-    return insert.on_conflict_do_update(index_elements=["client", "key"], set_=anew, where=over)
+    reserved = insert.on_conflict_do_update(index_elements=["client", "key"], set_=anew, where=over)
+    return reserved.returning(_TABLE.c.key)
 
 
 async def keep(tx: Transaction, client: str, key: str, answer: Answer) -> None:
     """Keep the answer of a reserved key; committed with the change."""
     values = {"status": answer.status, "headers": dict(answer.headers), "body": answer.body}
-    await tx.connection.execute(_KEEP, values | {"of_client": client, "of_key": key})
+    await tx.fetch(_KEEP, values | {"of_client": client, "of_key": key})
 
 
 _KEEP = sa.update(_TABLE).where(_TABLE.c.client == sa.bindparam("of_client"), _TABLE.c.key == sa.bindparam("of_key"))

@@ -45,13 +45,13 @@ async def add(tx: Transaction, row: InstitutionRow) -> None:
 
 async def read(tx: Transaction, code: str) -> InstitutionRow | None:
     """The institution of a code."""
-    found = (await tx.connection.execute(_READ, {"code": code})).one_or_none()
-    return None if found is None else InstitutionRow(*found)
+    found = await tx.fetch(_READ, {"code": code})
+    return InstitutionRow(*found[0]) if found else None
 
 
 async def save(tx: Transaction, row: InstitutionRow) -> None:
     """Write every field of an institution. The caller holds the lock of its log's head."""
-    await tx.connection.execute(_SAVE, values_of(row) | {"key": row.code})
+    await tx.fetch(_SAVE, values_of(row) | {"key": row.code})
 
 
 _READ = select_rows(tables.institutions, InstitutionRow).where(tables.institutions.c.code == sa.bindparam("code"))

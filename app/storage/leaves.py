@@ -81,12 +81,12 @@ async def lock(tx: Transaction, log: str) -> Head:
     """Lock the head of a log, then read the clock. Raises `KeyError` for a log that is not there, `Unavailable` in
     doubt.
     """
-    found = (await tx.connection.execute(_LOCK[tx.dialect], {"code": log})).one_or_none()
-    if found is None:
+    found = await tx.fetch(_LOCK[tx.dialect], {"code": log})
+    if not found:
         raise KeyError(log)
-    edge = Edge(found.size, found.edge)
-    now = tx.clock() if tx.clock is not None else (found.now or datetime.now(UTC))
-    return _head(log, found.origin, edge, found.last_at, now.astimezone(UTC))
+    origin, size, edge, last_at, clock = found[0]
+    now = tx.clock() if tx.clock is not None else (clock or datetime.now(UTC))
+    return _head(log, origin, Edge(size, edge), last_at, now.astimezone(UTC))
 
 
 def _head(log: str, origin: str, edge: Edge, last_at: datetime | None, now: datetime) -> Head:
@@ -160,7 +160,7 @@ async def _store(
             for table, lines in (("leaves", leaves), ("parts", parts))
             for at, values in enumerate(zip(*lines, strict=True))
         }
-        await tx.connection.execute(_STORE_PARTS if parts else _STORE, grown | columns)
+        await tx.fetch(_STORE_PARTS if parts else _STORE, grown | columns)
     else:
         await _insert(tx, _LEAVES, leaves)
         await _insert(tx, _PARTS, parts)

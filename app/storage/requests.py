@@ -64,8 +64,8 @@ class Filter:
 
 async def next_number(tx: Transaction, log: str, year: int) -> str:
     """The next number of an institution's year, such as `2026-0042`."""
-    counted = await tx.connection.execute(_count(tx.dialect), {"log": log, "year": year, "last": 1})
-    return f"{year}-{counted.scalar_one():04}"
+    ((last,),) = await tx.fetch(_count(tx.dialect), {"log": log, "year": year, "last": 1})
+    return f"{year}-{last:04}"
 
 
 @cache
@@ -90,15 +90,14 @@ async def read(tx: Transaction, request_id: str, log: str | None = None) -> Requ
 
 async def of_short(tx: Transaction, short: str) -> RequestRow | None:
     """The request behind a mail's link."""
-    return await _one(tx, select_rows(_TABLE, RequestRow).where(_TABLE.c.short == short), {})
+    return await _one(tx, _OF_SHORT, {"short": short})
 
 
 async def save(tx: Transaction, row: RequestRow) -> RequestRow | None:
     """Write a request that was read at `row.version`; the row with its new version, or null when another was faster."""
     new = replace(row, version=row.version + 1)
     key = {"key_log": row.log, "key_id": row.id, "key_version": row.version}
-    result = await tx.connection.execute(_SAVE, values_of(new) | key)
-    return new if result.rowcount == 1 else None
+    return new if await tx.fetch(_SAVE, values_of(new) | key) else None
 
 
 async def due(tx: Transaction, now: datetime, limit: int, logs: Sequence[str] | None = None) -> list[tuple[str, str]]:
@@ -123,8 +122,8 @@ async def unfinished(tx: Transaction, log: str, environment: str | None = None) 
 
 async def created_since(tx: Transaction, log: str, since: datetime) -> int:
     """How many requests an institution got since an instant (for the hourly limit)."""
-    query = sa.select(sa.func.count()).where(_TABLE.c.log == log, _TABLE.c.created_at > since)
-    return (await tx.connection.execute(query)).scalar_one()
+    ((count,),) = await tx.fetch(_COUNT, {"log": log, "since": since})
+    return int(count)
 
 
 async def find(tx: Transaction, wanted: Filter, limit: int, before: str | None = None) -> list[RequestRow]:
@@ -149,14 +148,22 @@ async def find(tx: Transaction, wanted: Filter, limit: int, before: str | None =
 
 
 _OF_ID = select_rows(_TABLE, RequestRow).where(_TABLE.c.id == sa.bindparam("id"))
+_OF_SHORT = select_rows(_TABLE, RequestRow).where(_TABLE.c.short == sa.bindparam("short"))
 _OF_KEY = _OF_ID.where(_TABLE.c.log == sa.bindparam("log"))
-_SAVE = sa.update(_TABLE).where(
-    _TABLE.c.log == sa.bindparam("key_log"),
-    _TABLE.c.id == sa.bindparam("key_id"),
-    _TABLE.c.version == sa.bindparam("key_version"),
+_SAVE = (
+    sa.update(_TABLE)
+    .where(
+        _TABLE.c.log == sa.bindparam("key_log"),
+        _TABLE.c.id == sa.bindparam("key_id"),
+        _TABLE.c.version == sa.bindparam("key_version"),
+    )
+    .returning(_TABLE.c.id)
+)
+_COUNT = sa.select(sa.func.count()).where(
+    _TABLE.c.log == sa.bindparam("log"), _TABLE.c.created_at > sa.bindparam("since")
 )
 
 
 async def _one(tx: Transaction, query: sa.Select[Any], key: Mapping[str, str]) -> RequestRow | None:
-    found = (await tx.connection.execute(query, key)).one_or_none()
-    return None if found is None else RequestRow(*found)
+    found = await tx.fetch(query, key)
+    return RequestRow(*found[0]) if found else None

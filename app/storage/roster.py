@@ -52,7 +52,8 @@ async def add(tx: Transaction, row: RosterRow) -> bool:
 
 async def read(tx: Transaction, log: str, person: str) -> RosterRow | None:
     """The person of an id, removed or not."""
-    return await _one(tx, _ROSTER.c.log == log, _ROSTER.c.person == person)
+    found = await tx.fetch(_READ, {"log": log, "person": person})
+    return RosterRow(*found[0]) if found else None
 
 
 async def of_email(tx: Transaction, log: str, email: str) -> RosterRow | None:
@@ -67,8 +68,11 @@ async def of_account(tx: Transaction, log: str, iss: str, sub: str) -> RosterRow
 
 async def people(tx: Transaction, log: str) -> list[RosterRow]:
     """Everybody, the removed included, in the order of their ids."""
-    query = select_rows(_ROSTER, RosterRow).where(_ROSTER.c.log == log).order_by(_ROSTER.c.person)
-    return [RosterRow(*found) for found in await tx.connection.execute(query)]
+    return [RosterRow(*found) for found in await tx.fetch(_PEOPLE, {"log": log})]
+
+
+_PEOPLE = select_rows(_ROSTER, RosterRow).where(_ROSTER.c.log == sa.bindparam("log")).order_by(_ROSTER.c.person)
+_READ = _PEOPLE.where(_ROSTER.c.person == sa.bindparam("person"))
 
 
 async def bind(tx: Transaction, log: str, person: str, iss: str, sub: str) -> bool:

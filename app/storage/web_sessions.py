@@ -56,10 +56,12 @@ async def begin_flow(tx: Transaction, row: SignInFlow) -> None:
 
 async def take_flow(tx: Transaction, state: bytes) -> SignInFlow | None:
     """Remove the sign-in of a state and return it: a state comes back once. The caller checks age and browser."""
-    taken = sa.delete(_FLOWS).where(_FLOWS.c.state == state)
-    columns = select_rows(_FLOWS, SignInFlow).selected_columns
-    found = (await tx.connection.execute(taken.returning(*columns))).one_or_none()
-    return None if found is None else SignInFlow(*found)
+    found = await tx.fetch(_TAKE, {"key": state})
+    return SignInFlow(*found[0]) if found else None
+
+
+_FLOW = select_rows(_FLOWS, SignInFlow).selected_columns
+_TAKE = sa.delete(_FLOWS).where(_FLOWS.c.state == sa.bindparam("key")).returning(*_FLOW)
 
 
 async def add(tx: Transaction, row: WebSessionRow) -> None:
@@ -69,9 +71,11 @@ async def add(tx: Transaction, row: WebSessionRow) -> None:
 
 async def read(tx: Transaction, token: bytes) -> WebSessionRow | None:
     """The session of a cookie (its hash); the caller checks its times."""
-    query = select_rows(_SESSIONS, WebSessionRow).where(_SESSIONS.c.token == token)
-    found = (await tx.connection.execute(query)).one_or_none()
-    return None if found is None else WebSessionRow(*found)
+    found = await tx.fetch(_READ, {"token": token})
+    return WebSessionRow(*found[0]) if found else None
+
+
+_READ = select_rows(_SESSIONS, WebSessionRow).where(_SESSIONS.c.token == sa.bindparam("token"))
 
 
 async def touch(tx: Transaction, token: bytes, seen_at: datetime) -> None:
