@@ -1,7 +1,10 @@
 """Approval tokens: minted under a grant that the trail itself gives, introspected by fresh rows, taken back at once.
 
-A row in the database gives nothing. Before a token is minted the grant is derived again from the request's own entries
-and their countersignatures; rows that introspection reads carry a MAC whose key the database has not.
+A row in the database gives nothing. Before a token is minted, request and grant are derived again from the request's
+own entries and their countersignatures, and every row that the token is made from has to say the same. Nor do entries
+alone give anything: whoever can write all rows can write a story that holds together, but not the MAC of its grant,
+whose key is not in the database. Introspection reads rows with such MACs, and the trail for what has ended them since:
+an older row, put back, has a MAC that holds.
 """
 
 from __future__ import annotations
@@ -12,15 +15,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from app.actions.held import GRANT_LABEL, Held, grant_parts, hold
+from app.actions.held import GRANT_LABEL, Held, grant_parts, grant_row, hold
 from app.actions.ledger import lock, unwrap
 from app.actions.requests import hold_served
 from app.actions.services import Services
-from app.audit.derive import derive_grant, evidence_named
+from app.audit.derive import Derived, derive, evidence_named
 from app.domain.errors import Refusal
 from app.domain.events import Actor, Event
-from app.domain.request import Grant, may_mint
+from app.domain.request import AccessRequest, Grant, may_mint
 from app.storage import clients, entries, grants, objects
+from app.storage.database import Transaction
 from app.storage.grants import GrantRow, TokenRow
 from app.tokens import approval
 from app.tokens.approval import SupportAccess
@@ -31,6 +35,7 @@ from app.trail import canonical
 
 TOKEN_LABEL = "row/token"  # noqa: S105 -- the label of a MAC, no secret
 INACTIVE: Mapping[str, Any] = {"active": False}
+_ENDINGS = ("request.revoked", "request.completed", "token.revoked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +70,28 @@ async def _mint(held: Held, caller: Caller) -> Minted | Refusal:
     derived = await _derived(held)
     if isinstance(derived, Refusal):
         return derived
-    if derived != grant:
-        return Refusal("grant-not-derivable", "The grant is not the one that the trail gives.")
-    return await _signed(held, caller, derived)
+    if not await _same(held, grant, derived):
+        return Refusal("grant-not-derivable", "What the database says is not what the trail gives.")
+    return await _signed(held, caller, grant)
 
 
-async def _derived(held: Held) -> Grant | Refusal:
-    """The grant that the request's own entries and their countersignatures give at this instant."""
+async def _derived(held: Held) -> Derived | Refusal:
+    """What the request's own entries and their countersignatures give."""
     book = held.book
     stored = await entries.entries_about(book.tx, book.code, held.request.id)
     blobs = await objects.read_many(book.tx, book.code, evidence_named(stored))
-    return derive_grant(stored, blobs, held.request.id, book.now)
+    return derive(stored, blobs, held.request.id)
+
+
+async def _same(held: Held, grant: Grant, derived: Derived) -> bool:
+    """Whether the rows say what the trail gives, and the grant's row is one that this service wrote."""
+    secrets, row, request = held.book.services.secrets, held.row, derived.request
+    return (
+        derived.institution == held.book.institution
+        and request == AccessRequest.from_data(row.state)
+        and (request.environment, request.engineer) == (row.environment, secrets.engineer_id(row.engineer_id))
+        and await grants.of_request(held.book.tx, row.log, row.id) == grant_row(secrets, row, grant)
+    )
 
 
 async def _signed(held: Held, caller: Caller, grant: Grant) -> Minted | Refusal:
@@ -165,8 +181,10 @@ async def introspect(services: Services, caller: Caller, token: str) -> Mapping[
         except TokenRefused:
             return INACTIVE
         found = (await grants.read_tokens(tx, [read.jti])).get(read.jti)
-    if found is None or found[0].digest != read.digest or not _open(services.secrets, *found, now):
-        return INACTIVE
+        if found is None or found[0].digest != read.digest or not _open(services.secrets, *found, now):
+            return INACTIVE
+        if await _ended(tx, found[0]):
+            return INACTIVE
     return {"active": True, "token_type": "Bearer", **read.claims}
 
 
@@ -179,6 +197,12 @@ def _open(secrets: Secrets, token: TokenRow, grant: GrantRow, now: datetime) -> 
         and grant.ended_at is None
         and grant.not_before <= now < grant.not_after
     )
+
+
+async def _ended(tx: Transaction, token: TokenRow) -> bool:
+    """Whether the trail tells that the token, or access on its request, was taken or given back."""
+    told = (await entries.of_requests(tx, token.log, [token.request], _ENDINGS))[token.request]
+    return any(each.entry.type != "token.revoked" or each.entry.data["jti"] == token.jti for each in told)
 
 
 async def take_back(services: Services, cli: str, token: str) -> None:

@@ -7,14 +7,15 @@ private parts, and the evidence they name; the rules and countersignature checks
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Protocol
 
 from app.audit.replay import Replay
 from app.audit.world import Sources
 from app.domain.errors import Refusal
 from app.domain.events import Entry
-from app.domain.request import Grant, may_mint
+from app.domain.institution import Institution
+from app.domain.request import AccessRequest
 from app.trail import canonical, log
 
 # A session left open is the worker's to end; it takes nothing from the grant.
@@ -37,15 +38,21 @@ class StoredEntry(Protocol):
         """Its private part; null where it has none, or it was erased."""
 
 
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What the entries give: the institution and the request as they are after the last of them."""
+
+    institution: Institution
+    request: AccessRequest
+
+
 def evidence_named(stored: Iterable[StoredEntry]) -> list[str]:
     """The evidence that a derivation over these entries reads, each once."""
     return list(dict.fromkeys(digest for each in stored for digest in each.entry.data.get("evidence", ())))
 
 
-def derive_grant(
-    stored: Iterable[StoredEntry], evidence: Mapping[str, bytes], request_id: str, now: datetime
-) -> Grant | Refusal:
-    """The grant under which the request may be used at `now`, or why there is none.
+def derive(stored: Iterable[StoredEntry], evidence: Mapping[str, bytes], request_id: str) -> Derived | Refusal:
+    """The request, and with it the grant, that the trail gives; or why there is none to rely on.
 
     `stored`: what a read filtered by this request gives (`storage.entries.entries_about`), by rising index.
     `evidence`: blobs by `sha256:…`, at least those of `evidence_named`. Any finding refuses (`grant-not-derivable`).
@@ -65,4 +72,4 @@ def derive_grant(
     request = replay.world.requests.get(request_id)
     if request is None:
         return Refusal("not-found", "There is no such request.")
-    return may_mint(request, now)
+    return Derived(replay.world.institution, request)

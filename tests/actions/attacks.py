@@ -99,6 +99,8 @@ class Watch:
 async def _rows(world: World) -> dict[str, list[tuple[Any, ...]]]:
     async with world.services.database.read() as tx:
         return {
-            table.name: sorted(map(tuple, await tx.connection.execute(sa.text(f"SELECT * FROM {table.name}"))), key=repr)  # noqa: S608 -- our own names
+            table.name: sorted(
+                map(tuple, await tx.connection.execute(sa.text(f"SELECT * FROM {table.name}"))), key=repr
+            )
             for table in tables.metadata.sorted_tables
         }

@@ -57,7 +57,7 @@ Configure = Callable[[str], str]
 
 @dataclass
 class World:
-    """The running world. `people` are those who signed in: their cookies, by address. `url`, `owner_url`: the database."""
+    """The running world, over the database of `url`. `people` are those who signed in: their cookies, by address."""
 
     url: str
     owner_url: str | None

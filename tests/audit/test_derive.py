@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from app.audit.derive import derive_grant, evidence_named
+from app.audit.derive import derive, evidence_named
 from app.domain.errors import Refusal
 from app.domain.events import Actor, Entry, Event
 from app.domain.policy import Policy
-from app.domain.request import Grant
+from app.domain.request import Grant, may_mint
 from app.domain.times import stamp
 from tests.audit.world import AUDITOR, CODE, HEAD, SECOND, World
 
@@ -39,7 +39,8 @@ def _rows(world: World, request: str) -> list[Row]:
 def _derived(world: World, request: str) -> Grant | Refusal:
     rows = _rows(world, request)
     evidence = {digest: world.evidence[digest] for digest in evidence_named(rows) if digest in world.evidence}
-    return derive_grant(rows, evidence, request, world.now)
+    derived = derive(rows, evidence, request)
+    return derived if isinstance(derived, Refusal) else may_mint(derived.request, world.now)
 
 
 def _approved() -> tuple[World, str]:
@@ -125,9 +126,7 @@ def test_a_changed_leaf_or_private_part_gives_nothing() -> None:
     place = next(place for place, row in enumerate(rows) if row.entry.type == "request.created")
     other = next(row for row in rows if row.entry.type == "person.bound")
     for changed in (replace(rows[place], leaf=rows[place].leaf + b" "), replace(rows[place], private=other.private)):
-        assert isinstance(
-            derive_grant([*rows[:place], changed, *rows[place + 1 :]], world.evidence, request, world.now), Refusal
-        )
+        assert isinstance(derive([*rows[:place], changed, *rows[place + 1 :]], world.evidence, request), Refusal)
 
 
 def test_a_policy_tightened_since_revokes_first() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.audit.derive import derive_grant
+from app.audit.derive import Derived, derive
 from app.audit.verify import verify_bundle
 from app.domain.errors import Refusal
 from app.domain.events import SERVICE, Actor, Event
@@ -74,7 +74,9 @@ def test_honest_stories_verify_and_their_grants_derive(moves: list[tuple[str, in
         rows = [
             Row(e, trail.leaves[e.index], trail.private[e.index]) for e in trail.entries if world._about(e, request)
         ]
-        assert derive_grant(rows, world.evidence, request, world.now) == may_mint(state, world.now)
+        derived = derive(rows, world.evidence, request)
+        assert isinstance(derived, Derived)
+        assert may_mint(derived.request, world.now) == may_mint(state, world.now)
     with tempfile.TemporaryDirectory() as folder:
         report = verify_bundle(world.bundle(Path(folder) / "b.zip"), **world.anchors)
         assert report.exit_code == 0, report.to_text()
