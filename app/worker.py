@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
 
 from app.actions import clock
 from app.actions import deliver as delivery
@@ -86,19 +88,26 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 def configure_logs() -> None:
-    """Lines of JSON on standard error, those of libraries from warnings on."""
-    logging.basicConfig(
-        level=logging.WARNING, format='{"level":"%(levelname)s","logger":"%(name)s","event":%(message)r}'
+    """Lines of JSON on standard error: ours, and those of libraries from warnings on."""
+    shared = (
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        # Without local variables: they hold tokens and secrets.
+        ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
     )
+    line = structlog.processors.JSONRenderer(sort_keys=True)
+    remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[remove, line], foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name]
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("uvicorn.error").setLevel(logging.INFO)  # when it listens, and when it stops
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(sort_keys=True),
-        ],
+        processors=[*shared, line],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
