@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -32,7 +33,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Services:
             Fetcher(allow_private=settings.allow_private_networks, allow_http=settings.development)
         ),
         smtp=_smtp(settings),
-        mail_from=settings.mail_from,
+        mail_from=parseaddr(settings.mail_from)[1],
         base_url=settings.base_url,
         log_name=settings.log_name,
         requests_per_hour=settings.requests_per_hour,

@@ -16,7 +16,8 @@ from app.tokens.secrets import Secrets
 class Services:
     """The world, as actions see it.
 
-    `base_url` has no slash at its end, `log_name` is the prefix of every log's origin, `mail_from` the sender.
+    `base_url` has no slash at its end, `log_name` is the prefix of every log's origin, `mail_from` the sender's
+    bare address (each mail says who speaks).
     """
 
     database: Database
