@@ -34,6 +34,8 @@ def walk(stage: Stage) -> int:
                 print(f"✗ {step.__doc__} {type(error).__name__}: {error}", flush=True)
                 failed = 1
                 break
+    if failed and the_walk.service is not None:
+        print(f"The service said last:\n{''.join(the_walk.service.tail)}", file=sys.stderr)
     print(f"{time.monotonic() - begun:.0f} s")
     print(json.dumps({"steps": done, "failed": failed, "entries": the_walk.entries, "verified": the_walk.verified}))
     return failed

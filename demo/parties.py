@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from demo.browser import Browser, Page
 from demo.stage import Stage
@@ -31,15 +30,14 @@ ACCESS_REQUEST: dict[str, Any] = {
 
 
 def sign_in(browser: Browser, stage: Stage, page: Page, login: str) -> Page:
-    """From a page that offers the sign-in, through the provider's own form, to the page that was wanted."""
-    return at_provider(browser, stage, browser.send(page.form(f"/sign-in/{CODE}")), login)
+    """From a page that offers the sign-in to the page that was wanted; a provider may remember who is there."""
+    page = browser.send(page.form(f"/sign-in/{CODE}"))
+    return at_provider(browser, page, login) if page.url.startswith(stage.issuer_of(CODE)) else page
 
 
-def at_provider(browser: Browser, stage: Stage, page: Page, login: str) -> Page:
-    """Fill the provider's form. Raises `LookupError` where the provider shows none."""
-    if not page.url.startswith(stage.issuer_of(CODE)):
-        raise LookupError(f"the provider should ask who is there, but {page.url} ({page.status}) is shown")
-    return browser.send(page.form(urlsplit(page.url).path), login=login)
+def at_provider(browser: Browser, page: Page, login: str) -> Page:
+    """Fill the form with which a provider asks who is there. Raises `LookupError` where this is another page."""
+    return browser.send(page.form(f"/interaction/{page.url.rpartition('/')[2]}"), login=login)
 
 
 def enrol(browser: Browser, stage: Stage, code: str) -> Page:

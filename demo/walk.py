@@ -22,6 +22,7 @@ import httpx2
 
 from demo.browser import Browser
 from demo.parties import ACCESS_REQUEST, AUDITOR, CODE, HEAD, LIBRARIAN, at_provider, enrol, sign_in
+from demo.parts import Part
 from demo.stage import Stage
 
 PATIENCE_S = 20.0
@@ -43,6 +44,7 @@ class Walk:
     def __init__(self, stage: Stage, stack: ExitStack) -> None:
         self.stage = stage
         self.stack = stack
+        self.service: Part | None = None
         self.entries = 0
         self.verified = False
         self._api = stack.enter_context(httpx2.Client(base_url=stage.base_url, trust_env=False, timeout=30))
@@ -87,7 +89,7 @@ class Walk:
 
     def _serve(self) -> str:
         """The service starts."""
-        self.stage.serve(self.stack)
+        self.service = self.stage.serve(self.stack)
         return f"ready at {self.stage.base_url}"
 
     # -- enrolment -----------------------------------------------------------------------------------------------------
@@ -153,7 +155,7 @@ class Walk:
         at = self._librarian.send(self._page.form(urlsplit(self._page.url).path))
         asked = [parse_qs(urlsplit(url).query).get("nonce") for url in at.path]
         expect([nonce] in asked, f"the provider was asked for the nonces {asked}, not for {nonce}")
-        page = at_provider(self._librarian, self.stage, at, LIBRARIAN)
+        page = at_provider(self._librarian, at, LIBRARIAN)
         seen = self._read()
         expect((seen["status"], seen["ground"]) == ("active", "approval"), f"{page.url} ({page.status}), {seen}")
         return f"nonce {nonce}; access until {seen['grant']['not_after']}"
@@ -250,7 +252,7 @@ class Walk:
         page = self._auditor.open(self._url("/trail"))
         bundle = self._keep(name, self._auditor.download(page.form("/trail/export"), **{"as": "bundle"}))
         jwks = self._keep("idp-jwks.json", self._fetch(f"{self.stage.issuer_of(CODE)}/jwks"))
-        keys = [f"--vkey={key}" for key in self._fetch(self._url(f"/trail/{CODE}/verifier-keys")).decode().split()]
+        keys = [f"--vkey={key}" for key in self._auditor.open(self._url(f"/trail/{CODE}/verifier-keys")).text.split()]
         anchors = [*keys, f"--enrolment={self._code}", f"--idp-jwks={jwks}", f"--receipt={self._receipt}"]
         report = json.loads(self.stage.run("verify", bundle, *anchors, "--json", codes=(0, 1, 2, 3)))
         expect(report["exit_code"] == 0, report)
