@@ -30,7 +30,7 @@ from app.web import WebSettings
 from app.worker import configure_logs
 from app.worker import work as run_worker
 
-MAX_BODY = 1 << 20
+MAX_BODY = 64 << 20  # what no route goes beyond; rooms have lower limits of their own, and say so in their own words
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PACKAGE = Path(__file__).parent
 _log = structlog.get_logger("countersign.http")
@@ -42,8 +42,8 @@ def create_app(services: Services, settings: Settings, *, work: bool = False, ow
         title="Countersign",
         version=services.version,
         lifespan=_lifespan(services, work=work, own=own),
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
         max_body_size=MAX_BODY,
     )
     app.state.services = services

@@ -8,6 +8,7 @@ stopping it.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -90,12 +91,18 @@ def _config() -> Config:
 
 async def schema_at_head(tx: Transaction) -> bool:
     """Whether the database is at the migration this code expects."""
-    return await _heads(tx) == (ScriptDirectory.from_config(_config()).get_current_head(),)
+    return await _heads(tx) == (_expected(),)
 
 
 async def schema_begun(tx: Transaction) -> bool:
     """Whether the database was ever migrated."""
     return await _heads(tx) != ()
+
+
+@cache
+def _expected() -> str | None:
+    """The newest migration of this code; its scripts are read once."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 async def _heads(tx: Transaction) -> tuple[str, ...]:
