@@ -2,7 +2,7 @@
 
 BIN := .venv/bin
 
-.PHONY: run demo test lint bench lock
+.PHONY: run demo test lint bench lock openapi
 
 run: ## the service with a small demo world, until Ctrl-C; PORT=8000 is the first of six
 	@scripts/setup demo
@@ -25,6 +25,10 @@ test: lint ## everything
 bench: ## measured against limits of the same machine; ONLY=name for one
 	@scripts/setup test
 	@$(BIN)/python -m bench $(ONLY)
+
+openapi: ## describe the API anew, from its routes
+	@scripts/setup test
+	@PYTHONPATH=. $(BIN)/python scripts/describe.py
 
 lock: ## pin what requirements/*.in and package.json name; UPGRADE=1 for newer versions
 	@scripts/setup test

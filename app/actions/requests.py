@@ -13,8 +13,9 @@ from app.actions.ledger import NOT_FOUND, lock, unwrap
 from app.actions.mails import post
 from app.actions.services import Services
 from app.actions.views import RequestView, view, views
-from app.domain.errors import FieldError, Refusal, Refused
+from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
+from app.domain.ids import is_id
 from app.domain.request import (
     TERMINAL,
     Status,
@@ -105,10 +106,12 @@ def _cursor(request_id: str) -> str:
 
 def _open_cursor(cursor: str) -> str:
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except ValueError as error:
-        detail = "Give the next_cursor of the page before, as it is."
-        raise Refused(Refusal("validation", detail, (FieldError("/cursor", detail),))) from error
+        request_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except ValueError:
+        request_id = ""
+    if not is_id(request_id, "req"):
+        raise Refused(Refusal.of_field("/cursor", "Give the next_cursor of the page before, as it is."))
+    return request_id
 
 
 async def withdraw(

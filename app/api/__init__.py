@@ -1,1 +1,40 @@
-"""The wire: routes, schemas and problems. HTTP in, actions called, JSON out."""
+"""The API: routes are thin, wire to action and back. Whatever is refused becomes a problem document."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from app.api import health, oauth, requests, trail
+from app.api.describe import description
+from app.api.problems import not_there
+
+__all__ = ["mount", "routers"]
+
+
+def routers() -> APIRouter:
+    """Every route of the API."""
+    every = APIRouter(generate_unique_id_function=_named)
+    for room in (oauth, requests, trail, health):
+        every.include_router(room.router)
+    return every
+
+
+def _named(route: APIRoute) -> str:
+    """The name of an operation: its room's, and its own."""
+    return f"{route.endpoint.__module__.rpartition('.')[2]}_{route.name}"
+
+
+def mount(app: FastAPI) -> None:
+    """Add the API and its description; an address that is not there is answered by a problem document."""
+    every = routers()
+    document = description(every, app.version)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        return JSONResponse(document)
+
+    app.include_router(every)
+    app.exception_handler(HTTPException)(not_there)

@@ -1,0 +1,157 @@
+"""Every problem this service answers with: what it is called, the status it has over HTTP, and what helps.
+
+One table, read by the API, by the pages that explain a problem, and by the description of the API. A refusal whose
+problem does not stand here is a fault, which a test finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_RETRY = (
+    "Nothing was changed. Wait as long as `Retry-After` says, then ask again; with the same Idempotency-Key, if any."
+)
+_READ_AGAIN = "Read the request again: its `status` says what may still be done."
+_SIGN_IN = "Begin the sign-in again, in one browser window, with cookies allowed."
+_ASK_ADMIN = "Ask an admin of the institution; they keep its people and their roles."
+
+_PROBLEMS: Mapping[str, tuple[int, str, str]] = {
+    # What any call may meet.
+    "malformed": (400, "The body cannot be read", "Send one JSON value in UTF-8, each member of an object once."),
+    "unauthorized": (
+        401,
+        "Who calls is not known",
+        "Get an access token at /oauth2/token and send it as `Authorization: Bearer …`; a token lasts ten minutes.",
+    ),
+    "insufficient-scope": (
+        403,
+        "The token does not reach this far",
+        "Ask for a token with the scope named in `scope`; if the client does not have it, ask the operator.",
+    ),
+    "forbidden": (403, "Your roles do not allow this", _ASK_ADMIN),
+    "not-found": (
+        404,
+        "Nothing is here for you",
+        "Check the id and the institution. What is not yours to see is answered as if it did not exist.",
+    ),
+    "method-not-allowed": (405, "There is no such method here", "Use one of the methods that `Allow` names."),
+    "stale": (412, "It has changed since you read it", "Read it again, and send the new `ETag` as `If-Match`."),
+    "too-large": (413, "The body is too large", "Send at most 1 MiB."),
+    "unsupported-media-type": (
+        415,
+        "The body is of a type that is not read here",
+        "Send JSON as `Content-Type: application/json`; forms as `application/x-www-form-urlencoded`.",
+    ),
+    "validation": (
+        422,
+        "Something in the request is wrong",
+        "Each item of `errors` points at a field and says what it has to be. Unknown fields are errors too.",
+    ),
+    "too-many-requests": (429, "Too many requests", "Wait as long as `Retry-After` says, then go on more slowly."),
+    "internal": (
+        500,
+        "Something is broken on our side",
+        "Try again; if it stays, tell the operator the `X-Request-ID` of the answer.",
+    ),
+    "unavailable": (503, "The service cannot be sure, so the answer is no", _RETRY),
+    "trail-rolled-back": (
+        503,
+        "The audit trail is shorter than it was",
+        "An old backup seems to have been restored; nothing is given until the operator has restored what is missing.",
+    ),
+    "provider-unavailable": (
+        503,
+        "The institution's sign-in does not answer",
+        "Try again in a few minutes; access can still be taken back meanwhile.",
+    ),
+    # Idempotency-Key.
+    "idempotency-in-progress": (
+        409,
+        "The first request with this key is still running",
+        "Ask again in a second, with the same key and the same body.",
+    ),
+    "idempotency-mismatch": (
+        422,
+        "This key came with another request before",
+        "Make a new Idempotency-Key for each new request; repeat one only with exactly the same body.",
+    ),
+    # Filing a request.
+    "institution-unknown": (
+        422,
+        "There is no such institution",
+        "Check the code; if it is right, ask the operator whether this client serves the institution.",
+    ),
+    "institution-not-enrolled": (
+        422,
+        "The institution is not enrolled yet",
+        "Its first admin has to sign in and confirm the enrolment code; ask again after that.",
+    ),
+    "environment-unknown": (
+        422,
+        "The institution has no such environment",
+        "Use the name under which the environment was set up, such as `alma-production`.",
+    ),
+    "account-unknown": (422, "There is no such vendor account", "Ask for `exl_impl`."),
+    "account-deactivated": (
+        422,
+        "This account is deactivated",
+        "`exl_support` is blocked for good. Ask for `exl_impl`.",
+    ),
+    "account-technical": (
+        422,
+        "This account is not for people",
+        "`exl_api` cannot sign in. Ask for `exl_impl`.",
+    ),
+    "case-not-escalated": (
+        422,
+        "The case is not escalated",
+        "An environment in support is opened for escalated cases only; escalate the case, then ask again.",
+    ),
+    "window-too-long": (
+        422,
+        "The window is longer than the institution allows",
+        "Ask for fewer minutes; the detail names the most there may be.",
+    ),
+    "window-closed": (
+        422,
+        "The institution's hours leave nothing of this window",
+        "Name another start in `window.not_before`; the institution's policy closes this one.",
+    ),
+    # The life of a request.
+    "wrong-state": (409, "The request is no longer in a state for this", _READ_AGAIN),
+    "not-approved": (409, "The request is not approved", "A token is given once the request is approved."),
+    "window-not-open": (409, "The window has not begun", "Ask again when `Retry-After` seconds have passed."),
+    "grant-ended": (410, "The access is over", "File a new request that names this one in `extends`."),
+    "grant-not-derivable": (
+        409,
+        "The trail does not give this grant",
+        "No token is given, because the audit trail does not prove the approval. Tell the operator at once.",
+    ),
+    # Answering, on pages.
+    "not-approver": (403, "You are not an approver for this request", _ASK_ADMIN),
+    "own-request": (403, "Nobody decides on their own request", "Another approver has to answer it."),
+    "already-answered": (
+        409,
+        "You have approved this already",
+        "Your approval stands. You may still deny the request while it waits.",
+    ),
+    "draft-over": (410, "This answer is no longer open", "Open the request and answer again."),
+    "form-refused": (403, "This form cannot be taken", "Open the page again, and send the form from there."),
+    # Signing in, on pages.
+    "sign-in-refused": (403, "This sign-in does not count", _SIGN_IN),
+    "sign-in-astray": (403, "This sign-in did not begin here", _SIGN_IN),
+    "already-bound": (
+        409,
+        "This account or this person is bound already",
+        "One person has one account at the institution's provider; ask an admin which one it is.",
+    ),
+}
+
+STATUS: Mapping[str, int] = {slug: status for slug, (status, _, _) in _PROBLEMS.items()}
+"""The status of each problem over HTTP."""
+
+TITLES: Mapping[str, str] = {slug: title for slug, (_, title, _) in _PROBLEMS.items()}
+"""What each problem is, in one line."""
+
+REMEDIES: Mapping[str, str] = {slug: remedy for slug, (_, _, remedy) in _PROBLEMS.items()}
+"""What helps."""

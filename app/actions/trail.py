@@ -1,0 +1,152 @@
+"""Reading a trail: its entries, and proofs over it, each answer from one snapshot.
+
+Whose trail it is not gets the same answer as for a trail that does not exist. The vendor's own log proves itself to
+everybody who may read a trail, because every bundle relies on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from app.actions import checkpoints
+from app.actions.ledger import NOT_FOUND
+from app.actions.services import Services
+from app.actions.signin import Visitor
+from app.domain.errors import Refusal, Refused
+from app.domain.events import CATALOGUE
+from app.domain.institution import Institution
+from app.domain.kinds import VENDOR, is_code
+from app.storage import entries, institutions, nodes
+from app.storage.database import Transaction
+from app.storage.entries import LeafFilter
+from app.tokens.clients import Caller
+from app.trail.hashing import leaf_hash
+from app.trail.log import Proof
+from app.trail.proofs import ProofError
+
+Reader = Caller | Visitor
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries a list shows: from `start` (in) to `stop` (out); null narrows nothing."""
+
+    start: int = 0
+    stop: int | None = None
+    type: str | None = None
+    request: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An entry as a reader gets it; `leaf` are its exact bytes, `private` its private part where they may see it."""
+
+    index: int
+    leaf: bytes
+    leaf_hash: str
+    private: Mapping[str, Any] | None
+
+
+async def checkpoint(services: Services, who: Reader, code: str) -> bytes:
+    """The signed checkpoint of a trail. Raises `Refused` not-found, forbidden; `Unavailable`."""
+    _admit(who, code, proving=True)
+    return await checkpoints.checkpoint(services, code)
+
+
+async def verifier_keys(services: Services, who: Reader, code: str) -> list[str]:
+    """The verifier keys of a trail. Raises `Refused` not-found, forbidden."""
+    _admit(who, code, proving=True)
+    return await checkpoints.verifier_keys(services, code)
+
+
+async def inclusion(services: Services, who: Reader, code: str, index: int, size: int | None) -> Proof:
+    """The proof that entry `index` is in the tree of `size` entries (None: of all). Raises `Refused` validation too."""
+    return await _proved(services, who, code, size, lambda tx, of: nodes.inclusion_proof(tx, code, index, of))
+
+
+async def consistency(services: Services, who: Reader, code: str, old: int, size: int | None) -> Proof:
+    """The proof that the tree of `size` entries (None: of all) begins with that of `old`."""
+    return await _proved(services, who, code, size, lambda tx, of: nodes.consistency_proof(tx, code, old, of))
+
+
+async def _proved(
+    services: Services,
+    who: Reader,
+    code: str,
+    size: int | None,
+    prove: Callable[[Transaction, int], Awaitable[Proof]],
+) -> Proof:
+    _admit(who, code, proving=True)
+    async with services.database.read() as tx:
+        try:
+            _, edge = await nodes.snapshot(tx, code)
+            return await prove(tx, edge.size if size is None else size)
+        except KeyError as error:
+            raise Refused(NOT_FOUND) from error
+        except ProofError as error:
+            detail = "The trail has no such proof: name entries and sizes that it has, the smaller one first."
+            raise Refused(Refusal("validation", detail)) from error
+
+
+async def find(
+    services: Services, who: Reader, code: str, wanted: Wanted, limit: int
+) -> tuple[tuple[Seen, ...], int | None]:
+    """The first `limit` entries wanted, by rising index, and the index at which the next page starts (None: no more).
+
+    Raises `Refused`: not-found, forbidden, validation for a type that the catalogue does not have.
+    """
+    _admit(who, code, proving=False)
+    if wanted.type is not None and wanted.type not in CATALOGUE:
+        raise Refused(Refusal.of_field("/type", "There is no such type of entries."))
+    chosen = LeafFilter(wanted.start, wanted.stop, wanted.type, None, wanted.request)
+    async with services.database.read() as tx:
+        row = await institutions.read(tx, code)
+        if row is None:
+            raise Refused(NOT_FOUND)
+        found = await entries.find(tx, code, chosen, limit + 1)
+    sees = _sees_private(who, Institution.from_data(row.state))
+    seen = tuple(
+        Seen(
+            each.entry.index,
+            each.leaf,
+            leaf_hash(each.leaf).hex(),
+            orjson.loads(each.private) if sees and each.private is not None else None,
+        )
+        for each in found[:limit]
+    )
+    return seen, found[limit].entry.index if len(found) > limit else None
+
+
+def page_from(wanted: Wanted, cursor: str | None) -> Wanted:
+    """What a cursor goes on with. Raises `Refused` for a foreign one."""
+    if cursor is None:
+        return wanted
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 16):
+        raise Refused(Refusal.of_field("/cursor", "Give the next_cursor of the page before, as it is."))
+    return replace(wanted, start=max(wanted.start, int(cursor)))
+
+
+def _admit(who: Reader, code: str, *, proving: bool) -> None:
+    """Raise unless they may read this trail. `proving`: checkpoints, keys and proofs alone."""
+    if not is_code(code):
+        raise Refused(NOT_FOUND)
+    everybodys = proving and code == VENDOR
+    if isinstance(who, Caller):
+        if not (who.serves(code) or everybodys):
+            raise Refused(NOT_FOUND)
+        return
+    if who.code == VENDOR and "vendor_auditor" in who.roles:
+        return
+    if who.code != code and not everybodys:
+        raise Refused(NOT_FOUND)
+    if "auditor" not in who.roles:
+        raise Refused(Refusal("forbidden", "Only an auditor of the institution reads its trail."))
+
+
+def _sees_private(who: Reader, institution: Institution) -> bool:
+    """An institution's own people see its private parts; others where its policy lets them."""
+    return (isinstance(who, Visitor) and who.code == institution.code) or institution.policy.vendor_sees_evidence

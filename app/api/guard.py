@@ -1,0 +1,89 @@
+"""Who may call: permission stands in a route's signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyCookie, OAuth2
+
+from app.actions import access, signin
+from app.actions.ledger import NOT_FOUND
+from app.actions.services import Services
+from app.actions.signin import Visitor
+from app.domain.errors import Refused
+from app.domain.ids import is_id
+from app.identity.browser import cookie_name
+from app.tokens.clients import Caller
+
+SCOPES = {
+    "requests": "file access requests, end them, write to the approvers",
+    "requests:read": "read access requests",
+    "tokens": "obtain approval tokens",
+    "introspect": "ask whether an approval token is good",
+    "sessions": "open and report sessions at a gateway",
+    "accounts": "send account scans and sign-in records",
+    "trail:read": "read, prove and export trails",
+    "admin": "administer institutions and clients",
+}
+SESSION = "countersign"
+
+_oauth2 = OAuth2(
+    flows={"clientCredentials": {"tokenUrl": "/oauth2/token", "scopes": SCOPES}},
+    scheme_name="client",
+    description="A vendor system, with an access token of ten minutes.",
+    auto_error=False,
+)
+_cookie = APIKeyCookie(
+    name=cookie_name(SESSION, secure=True),
+    scheme_name="session",
+    description="An auditor who is signed in on the pages.",
+    auto_error=False,
+)
+
+
+async def services_of(request: Request) -> Services:
+    """What actions are handed."""
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+
+
+def needs(*scopes: str) -> Callable[..., Coroutine[Any, Any, Caller]]:
+    """A dependency: whoever calls has one of these scopes."""
+
+    token = Security(_oauth2, scopes=[scopes[0]])
+
+    async def caller(services: ServicesDep, authorization: str | None = token) -> Caller:
+        return await access.authenticate(services, authorization, *scopes)
+
+    return caller
+
+
+async def trail_reader(
+    request: Request,
+    services: ServicesDep,
+    authorization: Annotated[str | None, Security(_oauth2, scopes=["trail:read"])],
+    _: Annotated[str | None, Security(_cookie)],
+) -> Caller | Visitor:
+    """A client with `trail:read`, or somebody signed in; not one whom another site's page sent here."""
+    name = cookie_name(SESSION, secure=services.base_url.startswith("https:"))
+    if authorization is None and request.headers.get("sec-fetch-site") != "cross-site":
+        visitor = await signin.visitor(services, request.cookies.get(name))
+        if visitor is not None:
+            return visitor
+    return await access.authenticate(services, authorization, "trail:read")
+
+
+async def request_id_of(request_id: str) -> str:
+    """The id in the path, if it can be one of an access request. Raises `Refused` not-found."""
+    if not is_id(request_id, "req"):
+        raise Refused(NOT_FOUND)
+    return request_id
+
+
+RequestId = Annotated[str, Depends(request_id_of)]
+ReaderDep = Annotated[Caller | Visitor, Depends(trail_reader)]

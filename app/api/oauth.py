@@ -1,0 +1,143 @@
+"""OAuth 2.0 for vendor systems: RFC 6749 section 4.4, RFC 7009, RFC 7662, RFC 8414, RFC 7517.
+
+Forms are read strictly: repeated parameters are kept for those who refuse them. Errors are those of RFC 6749.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import JSONResponse, Response
+
+from app.actions import access, grants
+from app.actions.problems import STATUS
+from app.api import answers
+from app.api.guard import ServicesDep, needs
+from app.api.problems import headers
+from app.api.route import ApiRoute, media_type
+from app.domain.errors import Refusal, Refused
+from app.tokens import oauth
+from app.tokens.clients import Caller, Form
+from app.tokens.oauth import Answer
+
+FORM = "application/x-www-form-urlencoded"
+MAX_FIELDS = 50
+JWKS_AGE_S = 300
+_ERRORS: Mapping[str, tuple[int, str]] = {
+    "unauthorized": (401, "invalid_token"),
+    "insufficient-scope": (403, "insufficient_scope"),
+    "too-large": (413, "invalid_request"),
+    "internal": (500, "server_error"),
+}
+
+
+class OAuthRoute(ApiRoute):
+    """Turns whatever is refused into an error of RFC 6749."""
+
+    def refused(self, request: Request, refusal: Refusal) -> Response:
+        """The answer to a refusal."""
+        status = STATUS[refusal.problem]
+        status, code = _ERRORS.get(
+            refusal.problem, (503, "temporarily_unavailable") if status == 503 else (400, "invalid_request")
+        )
+        return JSONResponse({"error": code, "error_description": refusal.detail}, status, headers(request, refusal))
+
+
+router = APIRouter(route_class=OAuthRoute, tags=["OAuth 2.0"])
+
+
+async def form_of(request: Request) -> Form:
+    """The form in the body, in its order, repetitions kept. Raises `Refused` malformed."""
+    if media_type(request) != FORM:
+        raise Refused(Refusal("malformed", f"Send the parameters as {FORM}."))
+    try:
+        text = (await request.body()).decode("ascii")
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except ValueError as error:
+        raise Refused(Refusal("malformed", "The form cannot be read.")) from error
+
+
+FormDep = Annotated[Form, Depends(form_of)]
+
+
+def _form(required: str, fields: Mapping[str, str]) -> dict[str, Any]:
+    properties = {name: {"type": "string", "description": description} for name, description in fields.items()}
+    schema = {"type": "object", "required": [required], "properties": properties}
+    return {"requestBody": {"required": True, "content": {FORM: {"schema": schema}}}}
+
+
+def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": answers.OAuthError, "description": "as RFC 6749 says"} for status in statuses}
+
+
+_CLIENT = {"client_id": "unless HTTP Basic is used", "client_secret": "unless HTTP Basic is used"}
+
+
+@router.post(
+    "/oauth2/token",
+    response_model=answers.AccessToken,
+    summary="Obtain an access token",
+    responses=_refusals(400, 401, 503),
+    openapi_extra=_form(
+        "grant_type", {"grant_type": "client_credentials", "scope": "narrows what the client has"} | _CLIENT
+    ),
+)
+async def token(request: Request, services: ServicesDep, form: FormDep) -> Response:
+    """`client_credentials`, by HTTP Basic or with id and secret in the form; good for ten minutes."""
+    return _answer(await access.token(services, form, request.headers.get("authorization"), _address(request)))
+
+
+@router.post(
+    "/oauth2/revoke",
+    summary="Give back an approval token",
+    responses=_refusals(400, 401, 503),
+    openapi_extra=_form("token", {"token": "an approval token that this client obtained"} | _CLIENT),
+)
+async def revoke(request: Request, services: ServicesDep, form: FormDep) -> Response:
+    """It is good for nothing from now on; for a token of others nothing happens, and nothing is told."""
+    return _answer(await access.revoke(services, form, request.headers.get("authorization"), _address(request)))
+
+
+@router.post(
+    "/oauth2/introspect",
+    response_model=answers.Introspection,
+    summary="Ask whether an approval token is good now",
+    responses=_refusals(400, 401, 403, 503),
+    openapi_extra=_form("token", {"token": "an approval token"}),
+)
+async def introspect(
+    caller: Annotated[Caller, Depends(needs("introspect"))], services: ServicesDep, form: FormDep
+) -> Response:
+    """Its claims, for tokens of the client's own gateways; for everything else exactly `{"active": false}`."""
+    given = [value for name, value in form if name == "token"]
+    if len(given) != 1:
+        raise Refused(Refusal("malformed", "Give the parameter token once."))
+    return JSONResponse(dict(await grants.introspect(services, caller, given[0])))
+
+
+@router.get("/.well-known/oauth-authorization-server", response_model=dict[str, Any], summary="RFC 8414 metadata")
+async def metadata(services: ServicesDep) -> Response:
+    """What this authorization server does, and where."""
+    return JSONResponse(oauth.metadata(services.base_url), headers=_cached())
+
+
+@router.get("/.well-known/jwks.json", response_model=dict[str, Any], summary="Public keys of tokens")
+async def jwks(services: ServicesDep) -> Response:
+    """Current, next, and retired while their tokens live."""
+    keys = await access.jwks(services)
+    return JSONResponse(dict(keys), headers=_cached(), media_type="application/jwk-set+json")
+
+
+def _cached() -> dict[str, str]:
+    return {"Cache-Control": f"public, max-age={JWKS_AGE_S}"}
+
+
+def _answer(answer: Answer) -> Response:
+    return JSONResponse(dict(answer.body), answer.status, dict(answer.headers))
+
+
+def _address(request: Request) -> str:
+    return "" if request.client is None else request.client.host

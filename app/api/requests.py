@@ -1,0 +1,196 @@
+"""Access requests as vendor systems file, read and end them."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from starlette.responses import Response
+
+from app.actions import filing, grants, requests
+from app.actions.filing import Once
+from app.actions.requests import Wanted
+from app.actions.services import Services
+from app.actions.views import RequestView
+from app.api import answers, representation, schemas
+from app.api.guard import RequestId, ServicesDep, needs
+from app.api.problems import documented
+from app.api.route import ApiRoute
+from app.tokens.clients import Caller
+
+router = APIRouter(prefix="/v1/access-requests", route_class=ApiRoute, tags=["Access requests"])
+
+Filer = Annotated[Caller, Depends(needs("requests"))]
+Follower = Annotated[Caller, Depends(needs("requests:read", "requests"))]
+Bearer = Annotated[Caller, Depends(needs("tokens"))]
+IfMatch = Annotated[str | None, Header(max_length=200)]
+_ANY = ("unauthorized", "insufficient-scope", "unavailable")
+_ONE = (*_ANY, "not-found", "wrong-state", "stale", "malformed", "unsupported-media-type", "validation", "too-large")
+_TAGGED = {"headers": {"ETag": {"description": "strong", "schema": {"type": "string"}}}}
+
+
+async def once(
+    request: Request,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255, pattern="^[!-~]+$")] = None,
+) -> Once | None:
+    """The idempotency key, with what it stands for: method, path and the exact body."""
+    if idempotency_key is None:
+        return None
+    asked = f"{request.method}\n{request.url.path}\n".encode() + await request.body()
+    return Once(idempotency_key, sha256(asked).digest())
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=answers.AccessRequest,
+    summary="File an access request",
+    responses={
+        201: _TAGGED,
+        **documented(
+            *_ANY,
+            *("malformed", "unsupported-media-type", "too-large", "too-many-requests", "validation"),
+            *("idempotency-in-progress", "idempotency-mismatch", "institution-unknown", "institution-not-enrolled"),
+            *("environment-unknown", "account-unknown", "account-deactivated", "account-technical"),
+            *("case-not-escalated", "window-too-long", "window-closed"),
+        ),
+    },
+)
+async def create(
+    caller: Filer, services: ServicesDep, once: Annotated[Once | None, Depends(once)], new: schemas.NewAccessRequest
+) -> Response:
+    """Judged, recorded and told to the approvers in one transaction; the same key and body give the same answer."""
+
+    def render(view: RequestView) -> tuple[bytes, dict[str, str]]:
+        location = services.page(representation.path(view.row.id))
+        return representation.body(services, view), representation.headers(view) | {"Location": location}
+
+    created = await filing.create(services, caller, representation.new_request(new), once, render)
+    replayed = {"Idempotency-Replayed": "true"} if created.replayed else {}
+    return _json(created.body, dict(created.headers) | replayed, 201)
+
+
+@router.get(
+    "",
+    response_model=answers.AccessRequests,
+    summary="List access requests, newest first",
+    responses=documented(*_ANY, "validation"),
+)
+async def find(caller: Follower, services: ServicesDep, query: Annotated[schemas.ListQuery, Query()]) -> Response:
+    """Every request of the client's institutions, whoever filed it; `status` is that of the clock."""
+    wanted = Wanted(**query.model_dump(exclude={"limit", "cursor"}))
+    page = await requests.find(services, caller, wanted, query.limit, query.cursor)
+    items = [representation.representation(services, view) for view in page.items]
+    listed = answers.AccessRequests(items=items, next_cursor=page.next_cursor)
+    return _json(listed.model_dump_json(by_alias=True).encode(), next_link(services, query, page.next_cursor))
+
+
+def next_link(services: Services, query: schemas.ListQuery, cursor: str | None) -> dict[str, str]:
+    """The `Link` to the next page (RFC 8288), where there is one."""
+    if cursor is None:
+        return {}
+    asked: dict[str, Any] = query.model_dump(mode="json", exclude_none=True) | {"cursor": cursor}
+    return {"Link": f'<{services.page(router.prefix)}?{urlencode(asked)}>; rel="next"'}
+
+
+@router.get(
+    "/{request_id}",
+    response_model=answers.AccessRequest,
+    summary="Read an access request",
+    responses={200: _TAGGED, 304: {"description": "not changed"}, **documented(*_ANY, "not-found")},
+)
+async def read(
+    caller: Follower,
+    services: ServicesDep,
+    request_id: RequestId,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The request by the clock, or `304` where it is the one named in `If-None-Match`."""
+    view = await requests.read(services, caller, request_id)
+    if if_none_match is not None and names_tag(if_none_match, view.etag):
+        return Response(None, 304, representation.headers(view))
+    return _represented(services, view)
+
+
+def names_tag(listed: str, etag: str) -> bool:
+    """Whether `If-None-Match` names the tag, by weak comparison (RFC 9110, section 13.1.2)."""
+    return listed.strip() == "*" or etag in {each.strip().removeprefix("W/") for each in listed.split(",")}
+
+
+@router.post(
+    "/{request_id}/withdraw",
+    response_model=answers.AccessRequest,
+    summary="Take a request back while it is pending",
+    responses={200: _TAGGED, **documented(*_ONE)},
+)
+async def withdraw(
+    caller: Filer,
+    services: ServicesDep,
+    request_id: RequestId,
+    said: schemas.Withdrawal,
+    if_match: IfMatch = None,
+) -> Response:
+    """Pending → withdrawn."""
+    return _represented(services, await requests.withdraw(services, caller, request_id, said.reason, if_match))
+
+
+@router.post(
+    "/{request_id}/complete",
+    response_model=answers.AccessRequest,
+    summary="Give the access back when the work is done",
+    responses={200: _TAGGED, **documented(*_ONE)},
+)
+async def complete(
+    caller: Filer,
+    services: ServicesDep,
+    request_id: RequestId,
+    said: schemas.Completion,
+    if_match: IfMatch = None,
+) -> Response:
+    """Approved or active → completed; its tokens end at once."""
+    return _represented(services, await requests.complete(services, caller, request_id, said.summary, if_match))
+
+
+@router.post(
+    "/{request_id}/messages",
+    response_model=answers.AccessRequest,
+    summary="Write to the approvers",
+    responses={
+        200: _TAGGED,
+        **documented(*(slug for slug in _ONE if slug != "stale"), "too-many-requests"),
+    },
+)
+async def message(caller: Filer, services: ServicesDep, request_id: RequestId, said: schemas.NewMessage) -> Response:
+    """The engineer's side of the conversation, while the request is pending, approved or active."""
+    return _represented(services, await requests.message(services, caller, request_id, said.text))
+
+
+@router.post(
+    "/{request_id}/token",
+    status_code=201,
+    response_model=answers.ApprovalToken,
+    summary="Obtain an approval token",
+    responses=documented(
+        *_ANY, "not-found", "not-approved", "window-not-open", "grant-ended", "grant-not-derivable", "trail-rolled-back"
+    ),
+)
+async def token(caller: Bearer, services: ServicesDep, request_id: RequestId) -> Response:
+    """A signed token under the open grant, for its engineer; it opens one session."""
+    minted = await grants.mint(services, caller, request_id)
+    shown = answers.ApprovalToken(
+        access_token=minted.access_token,
+        token_type="Bearer",  # noqa: S106 -- the kind of token, no secret
+        expires_in=minted.expires_in,
+        expires_at=minted.expires_at,
+    )
+    return _json(shown.model_dump_json().encode(), {}, 201)
+
+
+def _represented(services: Services, view: RequestView) -> Response:
+    return _json(representation.body(services, view), representation.headers(view))
+
+
+def _json(body: bytes, headers: dict[str, str], status: int = 200) -> Response:
+    return Response(body, status, headers, "application/json")

@@ -1,0 +1,100 @@
+"""The route of a machine: bodies read strictly, whatever is refused answered in its form, nothing kept by caches."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.api.problems import of_http, of_unavailable, of_unexpected, of_validation, problem
+from app.domain.errors import Refusal, Refused, Unavailable
+from app.identity.strict_json import strict_json
+
+MAX_BODY = 1 << 20
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_HSTS = "max-age=63072000"
+
+
+class Call(Request):
+    """A request whose body is at most `MAX_BODY` long, and strict JSON where it is read as such."""
+
+    _value: object = None
+    _read = False
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """The body's pieces. Raises `Refused` too-large."""
+        length = 0
+        async for piece in super().stream():
+            length += len(piece)
+            if length > MAX_BODY:
+                raise Refused(Refusal("too-large", f"The body is longer than {MAX_BODY} bytes."))
+            yield piece
+
+    async def json(self) -> Any:
+        """The body's value (RFC 8259). Raises `Refused`: unsupported-media-type, malformed."""
+        if not self._read:
+            if media_type(self) != "application/json":
+                raise Refused(Refusal("unsupported-media-type", "Send the body as application/json."))
+            try:
+                self._value = strict_json(await self.body())
+            except ValueError as error:
+                raise Refused(Refusal("malformed", "The body is not one JSON value in UTF-8.")) from error
+            self._read = True
+        return self._value
+
+
+def media_type(request: Request) -> str:
+    """The media type of the body, without its parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+class ApiRoute(APIRoute):
+    """Turns whatever is refused into problem documents."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's own handler, guarded."""
+        handle = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            call = Call(request.scope, request.receive)
+            try:
+                if self.body_field is not None:
+                    await call.json()  # FastAPI, which asks again, would make another error of what this raises
+                response = await handle(call)
+            except Refused as refused:
+                response = self.refused(call, refused.refusal)
+            except Unavailable as error:
+                response = self.refused(call, of_unavailable(error))
+            except RequestValidationError as error:
+                response = self.refused(call, of_validation(error.errors()))
+            except HTTPException as error:
+                response = self.refused(call, of_http(error))
+            except Exception as error:  # noqa: BLE001 -- logged whole; the caller gets an answer of its own kind
+                response = self.refused(call, of_unexpected(error))
+            return guarded(call, response)
+
+        return handler
+
+    def refused(self, request: Request, refusal: Refusal) -> Response:
+        """The answer to a refusal."""
+        return problem(request, refusal)
+
+
+def guarded(request: Request, response: Response) -> Response:
+    """The answer with every guard it does not have yet."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.app.state.services.base_url.startswith("https:"):
+        response.headers.setdefault("Strict-Transport-Security", _HSTS)
+    return response
