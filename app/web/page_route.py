@@ -11,12 +11,14 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from app.actions.problems import REMEDIES
 from app.domain.errors import Refusal, Refused, Unavailable
 from app.web.call import WebSettings, call_of, content_policy
 from app.web.failures import failure, status_of
 from app.web.guard import Elsewhere
 
 GET = ["GET", "HEAD"]
+_log = structlog.get_logger("countersign.web")
 _HEADERS = {
     "Content-Security-Policy": content_policy(),
     "X-Content-Type-Options": "nosniff",
@@ -46,7 +48,13 @@ class PageRoute(APIRoute):
             except Refused as refused:
                 response = refusal_page(request, refused.refusal)
             except Unavailable as error:
+                _log.warning("unavailable", problem=error.problem, detail=error.detail)
                 response = refusal_page(request, Refusal(error.problem, error.detail))
+            except HTTPException as error:
+                response = fault_page(request, error)
+            except Exception as error:  # noqa: BLE001 -- logged whole; the reader gets a page
+                _log.error("unexpected", exc_info=error)
+                response = refusal_page(request, Refusal("internal", ""))
             return guarded(response, request.app.state.web)
 
         return handler
@@ -77,13 +85,12 @@ def refusal_page(request: Request, refusal: Refusal) -> Response:
     return response
 
 
-def fault_page(request: Request, error: Exception) -> Response:
-    """The page for an address that no route has, or not with that method; or for a fault of ours."""
-    slug = "not-found" if isinstance(error, HTTPException) and error.status_code < 500 else "internal"
-    response = guarded(refusal_page(request, Refusal(slug, "")), request.app.state.web)
-    if isinstance(error, HTTPException):
-        response.status_code = error.status_code
-        response.headers.update(error.headers or {})
+def fault_page(request: Request, error: HTTPException) -> Response:
+    """The page for what the framework refuses: no such address, not with that method, too large."""
+    slug = "too-large" if error.status_code == 413 else "not-found"
+    response = guarded(refusal_page(request, Refusal(slug, REMEDIES[slug])), request.app.state.web)
+    response.status_code = error.status_code
+    response.headers.update(error.headers or {})
     return response
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
@@ -21,19 +19,12 @@ def mount(app: FastAPI) -> None:
     """Add the pages; an address that is not there is answered by a page too, but where machines call."""
     for room in (signin, enrolment, requests, people, trail, problems, static_files):
         app.include_router(room.router)
-    for kind in (HTTPException, Exception):
-        app.add_exception_handler(kind, _answer(app.exception_handlers.get(kind)))
+    machines = app.exception_handlers.get(HTTPException)
 
-
-def _answer(machines: Callable[..., Any] | None) -> Callable[[Request, Exception], Awaitable[Response]]:
-    """A page for people; what `machines` answers where those call."""
-
-    async def answer(request: Request, error: Exception) -> Response:
-        given = None if machines is None else machines(request, error)
+    async def not_there(request: Request, error: HTTPException) -> Response:
+        given = machines(request, error) if machines is not None and _MACHINES.match(request.url.path) else None
         if isawaitable(given):
             given = await given
-        if isinstance(given, Response) and _MACHINES.match(request.url.path):
-            return given
-        return fault_page(request, error)
+        return given if isinstance(given, Response) else fault_page(request, error)
 
-    return answer
+    app.exception_handler(HTTPException)(not_there)
