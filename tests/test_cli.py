@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -52,14 +52,16 @@ class Shell:
     """A folder of its own, with the settings of development."""
 
     folder: Path
-    environment: dict[str, str] = field(default_factory=dict)
 
     def run(self, *words: str | Path, **changes: str) -> subprocess.CompletedProcess[str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERSIGN_")}
-        given = {"COUNTERSIGN_DEVELOPMENT": "true", "VENDOR_OIDC_SECRET": "secret", "NO_COLOR": "1", "COLUMNS": "120"}
-        environment = kept | given | self.environment | changes
         command: Sequence[str | Path] = [COMMAND, *words]
+        environment = self.variables() | changes
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+
+    def variables(self) -> dict[str, str]:
+        """The environment of its commands."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERSIGN_")}
+        return kept | {"COUNTERSIGN_DEVELOPMENT": "true", "VENDOR_OIDC_SECRET": "secret", "NO_COLOR": "1"}
 
     def done(self, *words: str | Path, code: int = 0) -> str:
         """What the command prints; it has to end with this exit code."""
