@@ -138,7 +138,7 @@ class Stage:
                 path.chmod(0o600)
 
     def start_parts(self, stack: ExitStack) -> list[Part]:
-        """Start the mail sink and the providers; they end with `stack`. Raises `PartFailed`."""
+        """Start the mail sink and the providers; they end with `stack`. Nobody has waited for them yet."""
         sink = ["-m", "demo.mailsink", f"--smtp-port={self.ports.mail}", f"--http-port={self.ports.mail_page}"]
         commands: list[tuple[str, Sequence[str | Path]]] = [("^Mail goes to", [sys.executable, *sink])]
         commands += [("^ready ", [*provider_command(), self._provider_path(code)]) for code in _CODES]
@@ -147,8 +147,6 @@ class Stage:
             part = start_part(command, ready, env=self.environ, cwd=ROOT)
             stack.callback(part.stop)
             parts.append(part)
-        for part in parts:
-            part.wait()
         return parts
 
     def run(self, *arguments: str | Path, codes: Sequence[int] = (0,)) -> str:
@@ -162,14 +160,14 @@ class Stage:
         return done.stdout
 
     def apply(self) -> None:
-        """Make the service hold the world; keep the codes of what was created. Raises `StageError`."""
-        created = self.run("apply", self.folder / "world.toml", "--json")
-        with (self.folder / "enrolment-codes.jsonl").open("a", encoding="utf-8") as file:
-            file.write(created)
+        """Make the service hold the world, once; keep the codes of what was created. Raises `StageError`."""
+        if not self._codes_path.exists():
+            created = self.run("apply", self.folder / "world.toml", "--json")
+            self._codes_path.write_text(created, encoding="utf-8")
 
     def enrolment_codes(self) -> dict[str, str]:
         """The code of each institution."""
-        lines = (self.folder / "enrolment-codes.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = self._codes_path.read_text(encoding="utf-8").splitlines()
         return {each["institution"]: each["enrolment_code"] for each in map(json.loads, lines)}
 
     def serve(self, stack: ExitStack) -> Part:
@@ -197,6 +195,10 @@ class Stage:
         except httpx2.TransportError:
             return False
 
+    @property
+    def _codes_path(self) -> Path:
+        return self.folder / "enrolment-codes.jsonl"
+
     def _provider_path(self, code: str) -> Path:
         return self.folder / "providers" / f"{code}.json"
 
@@ -209,6 +211,8 @@ def running(stage: Stage) -> Iterator[list[Part]]:
         parts = stage.start_parts(stack)
         stage.run("migrate")
         stage.apply()
+        for part in parts:
+            part.wait()
         yield [*parts, stage.serve(stack)]
 
 

@@ -77,7 +77,8 @@ class Walk:
     def _start_parts(self) -> str:
         """A mail sink and the institutions' identity providers start."""
         self.stage.prepare()
-        self.stage.start_parts(self.stack)
+        for part in self.stage.start_parts(self.stack):
+            part.wait()
         return f"mails show at {self.stage.mail_url}, {CODE} signs in at {self.stage.issuer_of(CODE)}"
 
     def _apply(self) -> str:
