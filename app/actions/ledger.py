@@ -24,6 +24,7 @@ from app.domain.events import Entry, Event
 from app.domain.institution import Institution, evolve
 from app.storage import institutions, leaves, outbox, refusals
 from app.storage.database import Transaction
+from app.storage.heads import HeadStoreError
 from app.storage.institutions import InstitutionRow
 from app.storage.leaves import Head, Stored
 from app.storage.outbox import OutboxRow
@@ -126,7 +127,10 @@ async def lock(services: Services, tx: Transaction, code: str) -> Ledger:
     row = await institutions.read(tx, code)
     if row is None:
         raise Refused(NOT_FOUND)
-    signed = services.heads.read(head.origin)
+    try:
+        signed = services.heads.read(head.origin)
+    except HeadStoreError as error:
+        raise Unavailable(str(error)) from error
     if signed is not None and head.size < signed.size:
         detail = f"The log of {code} is shorter than a checkpoint signed before: an old backup was restored."
         raise Unavailable(detail, "trail-rolled-back")

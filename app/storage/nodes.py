@@ -9,10 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.domain.errors import Unavailable
 from app.storage import tables
 from app.storage.database import Transaction
 from app.trail import proofs
-from app.trail.hashing import Edge, fold
+from app.trail.hashing import HASH_SIZE, Edge, fold
 from app.trail.log import Proof
 from app.trail.tiles import WIDTH, Node, Tile, TileReader, tiles_of
 
@@ -63,12 +64,17 @@ async def node_reader(tx: Transaction, log: str, size: int, nodes: Iterable[Node
 
 
 async def read_tiles(tx: Transaction, log: str, wanted: Sequence[Tile]) -> dict[Tile, bytes]:
-    """The bytes of tiles: the full ones in one query, each partial one in one more (there is at most one a level)."""
+    """The bytes of tiles: the full ones in one query, each partial one in one more (there is at most one a level).
+
+    Raises `Unavailable` trail-rolled-back where the log lacks rows that it had.
+    """
     full = [tile for tile in wanted if tile.width == WIDTH]
     found = await _full(tx, log, full) if full else {}
     for tile in wanted:
         if tile.width != WIDTH:
             found[tile] = await _partial(tx, log, tile)
+    if any(len(found.get(tile, b"")) != tile.width * HASH_SIZE for tile in wanted):
+        raise Unavailable(f"The log of {log} lacks entries that it had.", "trail-rolled-back")
     return found
 
 
