@@ -137,7 +137,12 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
     ),
     "draft-over": (410, "This answer is no longer open", "Open the request and answer again."),
     "form-refused": (403, "This form cannot be taken", "Open the page again, and send the form from there."),
-    # Signing in, on pages.
+    # Signing in and enrolling, on pages.
+    "enrolment-code-wrong": (
+        422,
+        "This is not the enrolment code",
+        "Compare it with the one that reached you by another road; if the two differ, do not confirm.",
+    ),
     "sign-in-refused": (403, "This sign-in does not count", _SIGN_IN),
     "sign-in-astray": (403, "This sign-in did not begin here", _SIGN_IN),
     "already-bound": (

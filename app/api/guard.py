@@ -54,7 +54,6 @@ ServicesDep = Annotated[Services, Depends(services_of)]
 
 def needs(*scopes: str) -> Callable[..., Coroutine[Any, Any, Caller]]:
     """A dependency: whoever calls has one of these scopes."""
-
     token = Security(_oauth2, scopes=[scopes[0]])
 
     async def caller(services: ServicesDep, authorization: str | None = token) -> Caller:
