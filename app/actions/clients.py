@@ -12,7 +12,7 @@ from datetime import datetime
 
 from app.actions.ledger import Ledger, write
 from app.actions.services import Services
-from app.actions.world import ClientSpec
+from app.actions.worldspecs import ClientSpec
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
 from app.domain.ids import new_id

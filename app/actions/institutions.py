@@ -18,8 +18,9 @@ from app.actions.ledger import Ledger, lock
 from app.actions.opening import Vendor, alma_label, environment_secrets, open_trail, sealed
 from app.actions.registrations import holds_secret
 from app.actions.services import Services
-from app.actions.world import EnvironmentSpec, InstitutionSpec, World, WorldError
 from app.actions.worldforms import url_key
+from app.actions.worldspecs import EnvironmentSpec, InstitutionSpec, World
+from app.actions.worldtable import WorldError
 from app.domain.errors import IllegalTransition, Unavailable
 from app.domain.events import Actor, Event
 from app.domain.institution import Institution

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from app.actions.ledger import Ledger
 from app.actions.registrations import seal_secret
 from app.actions.services import Services
-from app.actions.world import EnvironmentSpec, InstitutionSpec, PersonSpec
+from app.actions.worldspecs import EnvironmentSpec, InstitutionSpec, PersonSpec
 from app.audit.replay_people import email_digest
 from app.domain.errors import IllegalTransition
 from app.domain.events import Actor, Event

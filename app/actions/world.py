@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from app.actions import worldforms as forms
+from app.actions.worldspecs import ClientSpec, EnvironmentSpec, InstitutionSpec, PersonSpec, ProviderSpec, World
 from app.actions.worldtable import Table, WorldError
 from app.domain.data import sorted_tuple
 from app.domain.environment import PHASES, PRODUCTS, TIERS, Environment
@@ -23,88 +24,9 @@ from app.domain.policy import Policy
 from app.tokens.clients import EVERY_INSTITUTION, SCOPES
 from app.trail import canonical
 
-__all__ = [
-    "ClientSpec",
-    "EnvironmentSpec",
-    "InstitutionSpec",
-    "PersonSpec",
-    "ProviderSpec",
-    "World",
-    "WorldError",
-    "read_client",
-    "read_world",
-]
-
 MIN_SECRET = 16
 _LATER_ROLES = "roles from claims are not supported yet; take it out and list the people with their roles"
 _LATER_KEYS = "private_key_jwt is not supported yet; give the client a secret"
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderSpec:
-    """What a trail pins of an identity provider, and the secrets of our registrations there."""
-
-    provider: Provider
-    client_secret: str = field(repr=False)
-    approval_client_secret: str | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PersonSpec:
-    """A person of the roster; `email` in lower case."""
-
-    email: str
-    name: str
-    roles: tuple[str, ...]
-    products: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentSpec:
-    """An environment, the key of its gate, and where its users can be scanned."""
-
-    environment: Environment
-    gate_key: str | None = field(repr=False)
-    alma_api_base: str | None
-    alma_api_key: str | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class InstitutionSpec:
-    """An institution; the vendor as well, whose code is `VENDOR`. `path` is where it stands in the file."""
-
-    path: str
-    code: str
-    name: str
-    locale: str
-    time_zone: str
-    notify: tuple[str, ...]
-    provider: ProviderSpec
-    policy: Policy
-    environments: tuple[EnvironmentSpec, ...]
-    people: tuple[PersonSpec, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ClientSpec:
-    """An API client, by the name it signs in with."""
-
-    id: str
-    secret: str = field(repr=False)
-    scopes: tuple[str, ...]
-    institutions: tuple[str, ...]
-    audiences: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """A world file, judged. `digest` is of its exact bytes."""
-
-    digest: str
-    vendor: InstitutionSpec
-    vendor_domains: tuple[str, ...]
-    clients: tuple[ClientSpec, ...]
-    institutions: tuple[InstitutionSpec, ...]
 
 
 def read_world(data: bytes, *, environ: Mapping[str, str], folder: Path, allow_http: bool) -> World:

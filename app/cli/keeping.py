@@ -15,7 +15,9 @@ from app.actions.institutions import Applied, plan
 from app.actions.institutions import apply as apply_world
 from app.actions.keys import rotate_token_keys
 from app.actions.services import Services
-from app.actions.world import World, WorldError, read_client, read_world
+from app.actions.world import read_client, read_world
+from app.actions.worldspecs import World
+from app.actions.worldtable import WorldError
 from app.cli.common import NO, UNTRIED, echo_json, fail, settings, this_operator, with_services
 from app.tokens.keys import Rotation
 from app.tokens.secrets import new_secret

@@ -13,8 +13,10 @@ from app.actions.clients import add_client, rotate_client
 from app.actions.institutions import Applied, apply, plan
 from app.actions.keys import rotate_token_keys
 from app.actions.operators import operator
-from app.actions.world import ClientSpec, EnvironmentSpec, InstitutionSpec, WorldError, read_client, read_world
-from app.actions.world import World as File
+from app.actions.world import read_client, read_world
+from app.actions.worldspecs import ClientSpec, EnvironmentSpec, InstitutionSpec
+from app.actions.worldspecs import World as File
+from app.actions.worldtable import WorldError
 from app.domain.errors import Refused, Unavailable
 from app.domain.institution import Institution
 from app.storage import clients, entries, institutions, nodes, roster

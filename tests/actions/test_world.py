@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.actions.world import World, WorldError, read_world
+from app.actions.world import read_world
+from app.actions.worldspecs import World
+from app.actions.worldtable import WorldError
 from app.domain.policy import Policy
 from app.domain.provider import Provider
 
