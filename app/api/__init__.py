@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.api import health, oauth, requests, trail
 from app.api.describe import description
-from app.api.problems import not_there
+from app.api.route import ApiRoute, not_there
 
 __all__ = ["mount", "routers"]
 
@@ -32,9 +32,12 @@ def mount(app: FastAPI) -> None:
     every = routers()
     document = description(every, app.version)
 
-    @app.get("/openapi.json", include_in_schema=False)
+    own = APIRouter(route_class=ApiRoute, include_in_schema=False)
+
+    @own.get("/openapi.json")
     async def openapi() -> Response:
         return JSONResponse(document)
 
     app.include_router(every)
+    app.include_router(own)
     app.exception_handler(HTTPException)(not_there)

@@ -118,13 +118,6 @@ def of_http(error: HTTPException) -> Refusal:
     return Refusal(slug, f"{TITLES[slug]}.")
 
 
-async def not_there(request: Request, error: HTTPException) -> Response:
-    """The handler of what no route answered."""
-    response = problem(request, of_http(error))
-    response.headers.update(error.headers or {})
-    return response
-
-
 def of_validation(errors: Sequence[Mapping[str, Any]]) -> Refusal:
     """What pydantic found, in plain words; never the input itself."""
     told = tuple(map(_pointed, errors[:MAX_ERRORS]))

@@ -98,3 +98,10 @@ def guarded(request: Request, response: Response) -> Response:
     if request.app.state.services.base_url.startswith("https:"):
         response.headers.setdefault("Strict-Transport-Security", _HSTS)
     return response
+
+
+async def not_there(request: Request, error: HTTPException) -> Response:
+    """The handler of what no route answered."""
+    response = guarded(request, problem(request, of_http(error)))
+    response.headers.update(error.headers or {})
+    return response

@@ -127,7 +127,8 @@ async def test_an_address_or_method_that_is_not_there_is_a_problem_too(calls: Ap
 
 
 async def test_every_answer_keeps_caches_and_frames_away(calls: Api) -> None:
-    for answer in (await calls.http.get("/v1/access-requests"), await calls.http.get("/v1/access-requests/x")):
+    for path in ("/v1/access-requests", "/v1/access-requests/x", "/v1/nothing", "/openapi.json", "/healthz"):
+        answer = await calls.http.get(path)
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
