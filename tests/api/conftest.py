@@ -18,6 +18,7 @@ from app.actions.clients import add_client
 from app.actions.operators import operator
 from app.actions.services import Services
 from app.actions.world import read_client
+from app.storage import entries
 from tests.actions.worlds import CODE, World, run_world
 
 CONSOLE = ("support-console", "cs_support_console_secret_of_tests")
@@ -90,6 +91,16 @@ def asked(**changes: Any) -> dict[str, Any]:
         "window": {"not_before": None, "minutes": 240},
     }
     return body | changes
+
+
+async def events(calls: Api, type_: str) -> list[dict[str, Any]]:
+    async with calls.world.services.database.read() as tx:
+        found = await entries.find(tx, CODE, entries.LeafFilter(type=type_), 1000)
+    return [dict(each.entry.data) for each in found]
+
+
+async def requests(calls: Api) -> int:
+    return len(await events(calls, "request.created"))
 
 
 @asynccontextmanager

@@ -8,19 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.storage import entries
 from tests.actions.worlds import CODE, HEAD
-from tests.api.conftest import ACCESS, Api, asked
-
-
-async def _events(calls: Api, type_: str) -> list[dict[str, Any]]:
-    async with calls.world.services.database.read() as tx:
-        found = await entries.find(tx, CODE, entries.LeafFilter(type=type_), 1000)
-    return [dict(each.entry.data) for each in found]
-
-
-async def _requests(calls: Api) -> int:
-    return len(await _events(calls, "request.created"))
+from tests.api.conftest import ACCESS, Api, asked, events, requests
 
 
 async def test_a_request_comes_back_as_it_was_sent_with_what_the_service_knows_of_it(calls: Api) -> None:
@@ -50,116 +39,6 @@ async def test_what_is_optional_may_be_left_out(calls: Api) -> None:
     assert (filed["case"]["url"], filed["engineer"]["works_from"], filed["window"]["not_before"]) == (None, None, None)
 
 
-WRONG: list[tuple[str, Any, str]] = [
-    ("institution", None, "/institution"),
-    ("institution", 7, "/institution"),
-    ("institution", "", "/institution"),
-    ("environment", ["alma-production"], "/environment"),
-    ("account", {}, "/account"),
-    ("case", "06543210", "/case"),
-    ("case.number", "", "/case/number"),
-    ("case.number", "0" * 41, "/case/number"),
-    ("case.number", 6543210, "/case/number"),
-    ("case.title", "x" * 201, "/case/title"),
-    ("case.title", "two\nlines", "/case/title"),
-    ("case.title", "   ", "/case/title"),
-    ("case.severity", "urgent", "/case/severity"),
-    ("case.escalated", "true", "/case/escalated"),
-    ("case.escalated", 1, "/case/escalated"),
-    ("case.url", "javascript:alert(1)", "/case/url"),
-    ("case.url", "https://", "/case/url"),
-    ("case.url", "https://user:secret@vendor.example/", "/case/url"),
-    ("case.url", "https://vendor.example/a b", "/case/url"),
-    ("case.url", "https://[::1", "/case/url"),
-    ("case.owner", "somebody", "/case/owner"),
-    ("engineer.id", "", "/engineer/id"),
-    ("engineer.name", "Eve\u0000", "/engineer/name"),
-    ("engineer.name", "Eve\u0085", "/engineer/name"),
-    ("engineer.email", "nobody", "/engineer/email"),
-    ("engineer.email", "a@b.example\r\nBcc: c@d.example", "/engineer/email"),
-    ("engineer.email", "a@b.example, c@d.example", "/engineer/email"),
-    ("engineer.works_from", "Ireland", "/engineer/works_from"),
-    ("endorser", {"id": "e1200"}, "/endorser/name"),
-    ("extends", "req_1", "/extends"),
-    ("extends", "req_01kam4x0a5e0a8gs2yt6y6a8nd", "/extends"),
-    ("reason", "too short", "/reason"),
-    ("reason", "x" * 4001, "/reason"),
-    ("reason", "a bell \u0007 in the text", "/reason"),
-    ("roles", "Fulfillment Administrator", "/roles"),
-    ("roles", [""], "/roles/0"),
-    ("roles", ["ok", "x" * 101], "/roles/1"),
-    ("roles", [f"role {n}" for n in range(41)], "/roles"),
-    ("window.minutes", "240", "/window/minutes"),
-    ("window.minutes", 240.0, "/window/minutes"),
-    ("window.minutes", True, "/window/minutes"),
-    ("window.minutes", 14, "/window/minutes"),
-    ("window.minutes", 129_601, "/window/minutes"),
-    ("window.not_before", "2026-11-22T09:00:00", "/window/not_before"),
-    ("window.not_before", "2001-01-01T00:00:00Z", "/window/not_before"),
-    ("window.not_before", "9999-12-31T23:59:59Z", "/window/not_before"),
-    ("window.not_before", "0001-01-01T00:00:00+01:00", "/window/not_before"),
-    ("window.not_before", "2026-13-01T00:00:00Z", "/window/not_before"),
-    ("window.not_before", 1_800_000_000, "/window/not_before"),
-    ("window", None, "/window"),
-    ("colour", "blue", "/colour"),
-    ("a/b~c", 1, "/a~1b~0c"),
-    ("x" * 500, 1, ""),
-]
-
-
-async def test_each_wrong_field_is_pointed_at_and_nothing_is_changed(calls: Api) -> None:
-    for path, value, pointer in WRONG:
-        body = asked()
-        *parents, name = path.split(".")
-        place: dict[str, Any] = body
-        for parent in parents:
-            place = place[parent]
-        place[name] = value
-        answer = await calls.http.post(ACCESS, json=body)
-        problem = answer.json()
-        assert answer.status_code == 422, (path, value, answer.text)
-        assert problem["type"] == "http://countersign.test/problems/validation"
-        assert [each["pointer"] for each in problem["errors"]] == [pointer], (path, value, answer.text)
-        assert problem["errors"][0]["detail"]
-    assert await _requests(calls) == 0
-
-
-async def test_every_missing_field_is_pointed_at_at_once(calls: Api) -> None:
-    problem = (await calls.http.post(ACCESS, json={})).json()
-    pointers = {each["pointer"] for each in problem["errors"]}
-    assert pointers == {f"/{name}" for name in "institution environment account case engineer reason window".split()}
-
-
-@pytest.mark.parametrize(
-    "body,media_type,status,problem",
-    [
-        (b"{", "application/json", 400, "malformed"),
-        (b"", "application/json", 400, "malformed"),
-        (b'{"reason": "a", "reason": "b"}', "application/json", 400, "malformed"),
-        (b'{"reason": NaN}', "application/json", 400, "malformed"),
-        (b'{"reason": "\\ud800"}', "application/json", 400, "malformed"),
-        (b"\xff\xfe", "application/json", 400, "malformed"),
-        (b"[" * 100_000, "application/json", 400, "malformed"),
-        (b"9" * 10_000, "application/json", 400, "malformed"),
-        (b"[]", "application/json; charset=utf-8", 422, "validation"),
-        (b"null", "application/json", 422, "validation"),
-        (b"{}", "text/plain", 415, "unsupported-media-type"),
-        (b"{}", "", 415, "unsupported-media-type"),
-        (b'{"reason": "' + b"x" * (1 << 20) + b'"}', "application/json", 413, "too-large"),
-        (b'{"' + b"x" * 100_000 + b'": 1}', "application/json", 422, "validation"),
-    ],
-)
-async def test_a_body_that_cannot_be_read_is_refused_in_so_many_words(
-    calls: Api, body: bytes, media_type: str, status: int, problem: str
-) -> None:
-    headers = {"Content-Type": media_type} if media_type else {}
-    answer = await calls.http.post(ACCESS, content=body, headers=headers)
-    assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (status, problem)
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert len(answer.content) < 5000
-    assert await _requests(calls) == 0
-
-
 @pytest.mark.parametrize(
     "changes,problem",
     [
@@ -176,8 +55,8 @@ async def test_what_may_not_be_asked_is_refused_and_the_refusal_recorded(
 ) -> None:
     answer = await calls.http.post(ACCESS, json=asked(**changes))
     assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (422, problem)
-    assert await _requests(calls) == 0
-    assert [each["problem"] for each in await _events(calls, "request.refused")] == [problem]
+    assert await requests(calls) == 0
+    assert [each["problem"] for each in await events(calls, "request.refused")] == [problem]
 
 
 async def test_in_support_a_case_has_to_be_escalated(enrolled: Api) -> None:
@@ -224,7 +103,7 @@ async def test_the_same_key_and_body_replay_the_first_answer(calls: Api) -> None
     assert [again.headers[name] for name in ("location", "etag")] == [
         first.headers[name] for name in ("location", "etag")
     ]
-    assert await _requests(calls) == 1
+    assert await requests(calls) == 1
 
 
 async def test_a_key_is_good_for_one_body_of_one_client(calls: Api) -> None:
@@ -235,7 +114,7 @@ async def test_a_key_is_good_for_one_body_of_one_client(calls: Api) -> None:
     token = await calls.client("another", ["requests"], ["*"], [])
     mine = await calls.http.post(ACCESS, json=asked(), headers=key | {"Authorization": token})
     assert (mine.status_code, "idempotency-replayed" in mine.headers) == (201, False)
-    assert await _requests(calls) == 2
+    assert await requests(calls) == 2
 
 
 async def test_a_refusal_is_not_kept_under_its_key(calls: Api) -> None:
