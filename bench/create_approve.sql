@@ -78,7 +78,5 @@ COMMIT;
 
 -- 6. The browser session gets another id.
 BEGIN;
-DELETE FROM web_sessions WHERE token = sha256(convert_to(:log || (:size - 2), 'UTF8'));
-INSERT INTO web_sessions (token, log, person, iss, sub, sid, details, created_at, seen_at, expires_at)
-    VALUES (sha256(convert_to(:log || (:size + 5), 'UTF8')), :log, repeat('p', 30), 'https://login-0.example.edu', 'sub-of-head', NULL, '{}', now(), now(), now() + interval '10 hours');
+UPDATE web_sessions SET token = sha256(convert_to(:log || (:size + 5), 'UTF8')) WHERE token = sha256(convert_to(:log || (:size - 2), 'UTF8'));
 COMMIT;

@@ -6,7 +6,7 @@ one event, and nothing else is recorded.
 
 from __future__ import annotations
 
-from app.actions.drafting import DRAFT_OVER, NOT_APPROVER, digest_of, draft, is_engineer, may_end, own_draft, refuse
+from app.actions.drafting import DRAFT_OVER, NOT_APPROVER, digest_of, is_engineer, may_end, own_draft, refuse
 from app.actions.held import Held, hold
 from app.actions.journey import Arrived, Begun, Plan, Proof, Where, depart
 from app.actions.ledger import NOT_FOUND, unwrap, write
@@ -14,14 +14,15 @@ from app.actions.mails import Post, post
 from app.actions.reviews import review
 from app.actions.services import Services
 from app.actions.signin import Visitor, binding_of, keep_keys, refused_event, sign_in_refusal
-from app.actions.views import RequestView, view
+from app.actions.views import RequestView
 from app.audit.evidence import countersignature_blob, nonce_of
 from app.domain.errors import Refusal, Refused
 from app.domain.ids import new_id
-from app.domain.request import Status, Terms, decide, judge_answer
+from app.domain.institution import Institution
+from app.domain.request import AccessRequest, Status, Terms, decide, judge_answer, status_at
 from app.domain.request import revoke as revoke_request
 from app.notify.facts import Because
-from app.storage import drafts, institutions, objects
+from app.storage import drafts, institutions, objects, requests
 from app.storage.drafts import DraftRow
 from app.storage.objects import EvidenceRow
 from app.trail import canonical
@@ -34,26 +35,29 @@ async def confirm(
 
     Raises `Refused`: not-found, draft-over, wrong-state and whatever else forbids the answer.
     """
-    shown = await draft(services, visitor, request_id, draft_id)
-    if shown.verdict == "deny":
+    async with services.database.read() as tx:
+        now = await tx.now()
+        row = await institutions.read(tx, visitor.code)
+        request = await requests.read(tx, request_id, visitor.code)
+        kept = own_draft(await drafts.read(tx, visitor.code, draft_id), visitor, request_id, now)
+    if row is None or request is None or not visitor.roles:
+        raise Refused(NOT_FOUND)
+    confirmed = unwrap(kept)
+    if confirmed.kind == "deny":
         await _deny(services, visitor, request_id, draft_id)
         return None
-    async with services.database.read() as tx:
-        row = await institutions.read(tx, visitor.code)
-    if row is None:
-        raise Refused(NOT_FOUND)
-    policy = shown.request.institution.policy
-    if shown.request.status is not Status.PENDING:
-        raise Refused(_too_late(shown.request.status))
+    institution, status = Institution.from_data(row.state), status_at(AccessRequest.from_data(request.state), now)
+    if status is not Status.PENDING:
+        raise Refused(_too_late(status))
     plan = Plan(
         "countersign",
         {"draft": draft_id, "request": request_id},
-        nonce=shown.nonce,
+        nonce=nonce_of(confirmed.statement),
         scope="openid",
-        max_age=policy.sign_in_max_age_s,
-        acr_values=policy.acr_values,
+        max_age=institution.policy.sign_in_max_age_s,
+        acr_values=institution.policy.acr_values,
     )
-    return await depart(services, row, shown.request.institution, plan, browser)
+    return await depart(services, row, institution, plan, browser)
 
 
 async def _deny(services: Services, visitor: Visitor, request_id: str, draft_id: str) -> None:
@@ -124,7 +128,6 @@ async def _approve(held: Held, visitor: Visitor, row: DraftRow, proof: Proof) ->
     blob = countersignature_blob(statement, proof.id_token, proof.identity.jwk)
     evidence = EvidenceRow(book.code, canonical.sha(blob), blob)
     terms = Terms.from_data(row.details["terms"])
-    shown = await view(book.tx, held.row, book.now)
     refusal = judge_answer(
         held.request,
         book.institution,
@@ -132,7 +135,7 @@ async def _approve(held: Held, visitor: Visitor, row: DraftRow, proof: Proof) ->
         "approve",
         terms,
         book.now,
-        own_request=is_engineer(visitor, shown),
+        own_request=is_engineer(visitor, await held.asked()),
     )
     if refusal is None and not await objects.put(book.tx, evidence):
         refusal = DRAFT_OVER
@@ -147,7 +150,6 @@ async def _decide(
     held: Held, visitor: Visitor, verdict: str, terms: Terms | None, comment: str, evidence: tuple[str, ...]
 ) -> Refusal | None:
     book = held.book
-    shown = await view(book.tx, held.row, book.now)
     outcome = decide(
         held.request,
         book.institution,
@@ -160,13 +162,13 @@ async def _decide(
         decision_id=new_id("dec", book.now),
         evidence=evidence,
         comment=comment,
-        own_request=is_engineer(visitor, shown),
+        own_request=is_engineer(visitor, await held.asked()),
     )
     if isinstance(outcome, Refusal):
         await refuse(held, visitor, verdict, outcome.problem)
         return outcome
     held.tell(*outcome)
-    _tell_outcome(held, await post(held, dict(shown.asked)), visitor, comment)
+    _tell_outcome(held, await post(held), visitor, comment)
     return None
 
 
@@ -185,14 +187,13 @@ async def revoke(services: Services, visitor: Visitor, request_id: str, reason: 
     """Take access back, in one press. Raises `Refused`: not-found, not-approver, wrong-state."""
     async with write(services, visitor.code) as book:
         held = await hold(book, request_id)
-        shown = await view(book.tx, held.row, book.now)
         events = revoke_request(held.request, visitor.actor, "approver", reason, book.now)
         outcome: Refusal | None = events if isinstance(events, Refusal) else None
         if not may_end(held, visitor):
             outcome = NOT_APPROVER
         elif not isinstance(events, Refusal):
             held.tell(*events)
-            mails = await post(held, dict(shown.asked))
+            mails = await post(held)
             mails.outcome("revoked", by=visitor.name, because="approver", words=reason)
         await held.store()
     unwrap(outcome)

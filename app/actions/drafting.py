@@ -18,7 +18,7 @@ from app.actions.requests import say
 from app.actions.reviews import review
 from app.actions.services import Services
 from app.actions.signin import Visitor
-from app.actions.views import RequestView, view
+from app.actions.views import RequestView
 from app.audit.evidence import nonce_of
 from app.domain.errors import Refusal
 from app.domain.events import Event
@@ -72,7 +72,6 @@ async def _answer(held: Held, visitor: Visitor, given: Answer) -> str | Refusal 
     chosen = read_answer(given, held.request, book.now)
     if isinstance(chosen, Refusal):
         return chosen
-    shown = await view(book.tx, held.row, book.now)
     if chosen.verdict == "ask":
         if not may_end(held, visitor):
             return NOT_APPROVER
@@ -85,24 +84,24 @@ async def _answer(held: Held, visitor: Visitor, given: Answer) -> str | Refusal 
         chosen.verdict,
         chosen.terms,
         book.now,
-        own_request=is_engineer(visitor, shown),
+        own_request=is_engineer(visitor, await held.asked()),
     )
     if refusal is not None:
         await refuse(held, visitor, chosen.verdict, refusal.problem)
         return refusal
-    draft = _draft(held, visitor, chosen, shown)
+    draft = await _draft(held, visitor, chosen)
     await drafts.add(book.tx, draft)
     return draft.id
 
 
-def _draft(held: Held, visitor: Visitor, chosen: Chosen, shown: RequestView) -> DraftRow:
+async def _draft(held: Held, visitor: Visitor, chosen: Chosen) -> DraftRow:
     salt = new_salt()
     details = {
         "terms": None if chosen.terms is None else chosen.terms.to_data(),
         "comment": chosen.words,
         "salt": salt,
     }
-    statement = b"" if chosen.terms is None else canonical.encode(_statement(held, visitor, chosen, shown, salt))
+    statement = b"" if chosen.terms is None else canonical.encode(await _statement(held, visitor, chosen, salt))
     return DraftRow(
         log=held.book.code,
         id=new_id("dft", held.book.now),
@@ -116,15 +115,16 @@ def _draft(held: Held, visitor: Visitor, chosen: Chosen, shown: RequestView) -> 
     )
 
 
-def _statement(held: Held, visitor: Visitor, chosen: Chosen, shown: RequestView, salt: str) -> dict[str, Any]:
+async def _statement(held: Held, visitor: Visitor, chosen: Chosen, salt: str) -> dict[str, Any]:
     terms, state = chosen.terms or held.request.asked, held.book.institution
+    asked, known = await held.asked(), await held.book.around()
     sentence = Approval(
-        vendor=shown.vendor_name,
-        engineer_name=shown.asked.get("engineer_name") or "",
-        engineer_id=shown.asked.get("engineer_id") or "",
+        vendor=known.vendor_name,
+        engineer_name=asked.get("engineer_name") or "",
+        engineer_id=asked.get("engineer_id") or "",
         account=held.request.account,
         environment=state.environments[held.request.environment],
-        institution=shown.institution_name,
+        institution=held.book.row.name,
         case_number=held.request.case_number,
         terms=terms,
         zone=state.zone,
@@ -174,9 +174,9 @@ def own_draft(row: DraftRow | None, visitor: Visitor, request_id: str, now: date
     return DRAFT_OVER if row.used_at is not None or now - row.created_at >= LIFE else row
 
 
-def is_engineer(visitor: Visitor, shown: RequestView) -> bool:
-    """Whether the visitor is the engineer of the request, by address."""
-    return visitor.email.lower() == (shown.asked.get("engineer_email") or "").lower()
+def is_engineer(visitor: Visitor, asked: Mapping[str, str | None]) -> bool:
+    """Whether the visitor is the engineer of the request with these private fields, by address."""
+    return visitor.email.lower() == (asked.get("engineer_email") or "").lower()
 
 
 NOT_APPROVER = Refusal("not-approver", "Only an approver of the institution may do this.")

@@ -11,7 +11,7 @@ from app.actions.held import Held, changed_row, grant_row
 from app.actions.ledger import Ledger, lock, unwrap
 from app.actions.mails import post
 from app.actions.services import Services
-from app.actions.views import VENDOR, RequestView, view
+from app.actions.views import VENDOR, RequestView, view_of
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
 from app.domain.ids import new_id
@@ -24,7 +24,7 @@ from app.domain.request import (
     implementation_grant,
     judge_ask,
 )
-from app.storage import grants, idempotency, institutions, requests
+from app.storage import grants, idempotency, requests
 from app.storage.database import Transaction
 from app.storage.requests import RequestRow
 from app.tokens.clients import Caller
@@ -98,9 +98,7 @@ async def create(
             kept = await idempotency.reserve(tx, caller.cli, once.key, once.fingerprint, now, now + KEY_LIFE)
             if kept is not None:
                 return Created(kept.body, kept.headers, replayed=True)
-        if new.institution == VENDOR or not await _serves(tx, caller, new.institution):
-            raise Refused(_unknown_institution())
-        book = await lock(services, tx, new.institution)
+        book = await _book(services, tx, caller, new.institution)
         outcome = await _create(book, caller, new)
         if isinstance(outcome, RequestView):
             body, headers = render(outcome)
@@ -113,8 +111,13 @@ async def create(
     raise Refused(outcome)
 
 
-async def _serves(tx: Transaction, caller: Caller, code: str) -> bool:
-    return caller.serves(code) and await institutions.read(tx, code) is not None
+async def _book(services: Services, tx: Transaction, caller: Caller, code: str) -> Ledger:
+    if code == VENDOR or not caller.serves(code):
+        raise Refused(_unknown_institution())
+    try:
+        return await lock(services, tx, code)
+    except Refused as refused:
+        raise Refused(_unknown_institution()) from refused
 
 
 def _unknown_institution() -> Refusal:
@@ -134,7 +137,7 @@ async def _create(book: Ledger, caller: Caller, new: NewRequest) -> RequestView 
     number = await requests.next_number(book.tx, book.code, book.now.astimezone(book.institution.zone).year)
     event = created_event(new_id("req", book.now), ask, permit, number, client, new.private())
     held = await _placed(book, event, new, permit)
-    return await view(book.tx, held.row, book.now)
+    return await view_of(book.tx, held.row, book.now, book.row, await book.around())
 
 
 async def _placed(book: Ledger, event: Event, new: NewRequest, permit: Permit) -> Held:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.actions.ledger import NOT_FOUND, Ledger
+from app.actions.views import private_fields
 from app.domain.errors import Refused
 from app.domain.events import Event
 from app.domain.request import TERMINAL, AccessRequest, Grant, Status, due, evolve
-from app.storage import grants, requests
+from app.storage import entries, grants, requests
 from app.storage.grants import GrantRow
 from app.storage.requests import RequestRow
 from app.tokens.secrets import Secrets
@@ -24,6 +25,15 @@ class Held:
     book: Ledger
     row: RequestRow
     request: AccessRequest
+    _asked: dict[str, str | None] | None = None
+
+    async def asked(self) -> dict[str, str | None]:
+        """The private fields of the request's own entry, read once; empty where they were erased."""
+        if self._asked is None:
+            index = self.row.created_index
+            stored = await entries.read_leaves(self.book.tx, self.book.code, index, index + 1)
+            self._asked = dict(private_fields(stored[0]))
+        return self._asked
 
     def settle(self) -> None:
         """Tell the events of the clock that are due; every action does this before it judges."""

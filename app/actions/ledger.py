@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from app.actions.services import Services
+from app.actions.views import Around, around
 from app.domain.errors import Refusal, Refused, Unavailable
 from app.domain.events import Entry, Event
 from app.domain.institution import Institution, evolve
@@ -45,6 +46,7 @@ class Ledger:
     institution: Institution
     events: list[Event] = field(default_factory=list)
     deliveries: list[OutboxRow] = field(default_factory=list)
+    _around: Around | None = None
 
     @property
     def code(self) -> str:
@@ -60,6 +62,12 @@ class Ledger:
     def next_index(self) -> int:
         """The index that the next added event will get."""
         return self.head.size + len(self.events)
+
+    async def around(self) -> Around:
+        """The vendor's name and the roster, read once; who changes the roster does not ask before."""
+        if self._around is None:
+            self._around = await around(self.tx, self.code)
+        return self._around
 
     def add(self, *events: Event) -> None:
         """Gather events; they are appended together."""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from app.actions.held import Held
 from app.actions.ledger import Ledger
-from app.actions.views import VENDOR, check_code, private_fields
+from app.actions.views import check_code
 from app.domain.events import SERVICE, Event
 from app.domain.ids import new_id
 from app.domain.institution import admins
@@ -21,7 +21,6 @@ from app.domain.request import AccessRequest, approvals
 from app.notify import facts as told
 from app.notify.facts import ApprovalNeeded, Conversation, Facts, ImplementationNotice, Outcome, Remark, RequestFacts
 from app.notify.mail import message_id
-from app.storage import entries, institutions, roster
 from app.storage.outbox import OutboxRow
 from app.storage.roster import RosterRow
 from app.trail import canonical
@@ -194,13 +193,9 @@ class Post:
 
 async def post(held: Held, asked: dict[str, str | None] | None = None) -> Post:
     """The mails of a held request; `asked` are its private fields where the caller has them already."""
-    book = held.book
-    if asked is None:
-        stored = await entries.read_leaves(book.tx, book.code, held.row.created_index, held.row.created_index + 1)
-        asked = dict(private_fields(stored[0]))
-    vendor = await institutions.read(book.tx, VENDOR)
-    people = await roster.people(book.tx, book.code)
-    return Post(held, asked, vendor.name if vendor is not None else "", book.row.name, people)
+    known = await held.book.around()
+    asked = await held.asked() if asked is None else asked
+    return Post(held, asked, known.vendor_name, held.book.row.name, known.people)
 
 
 def is_away(begins: datetime | None, ends: datetime | None, now: datetime) -> bool:

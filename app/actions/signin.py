@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -97,9 +97,7 @@ async def renew(services: Services, who: Visitor) -> str:
     """Give a session another id, as every step-up does; its new cookie."""
     cookie = browsers.new_secret()
     async with services.database.begin() as tx:
-        session = await web_sessions.read(tx, who.session)
-        if session is not None and await web_sessions.end(tx, who.session):
-            await web_sessions.add(tx, replace(session, token=session_hash(services, cookie)))
+        await web_sessions.rename(tx, who.session, session_hash(services, cookie))
     return cookie
 
 
@@ -300,13 +298,11 @@ async def visitor(services: Services, cookie: str | None) -> Visitor | None:
     if cookie is None:
         return None
     async with services.database.read() as tx:
-        session = await web_sessions.read(tx, session_hash(services, cookie))
-        now = await tx.now()
-        if session is None or now >= session.expires_at or now - session.seen_at >= IDLE:
-            return None
-        institution = await institutions.read(tx, session.log)
-        person = await roster.read(tx, session.log, session.person)
-    if institution is None or person is None:
+        present, now = await web_sessions.present(tx, session_hash(services, cookie)), await tx.now()
+    if present is None:
+        return None
+    session, institution, person = present
+    if now >= session.expires_at or now - session.seen_at >= IDLE:
         return None
     found = _visitor(services, cookie, session, Institution.from_data(institution.state), institution.name, person)
     if found is not None and now - session.seen_at > TOUCH_AFTER:

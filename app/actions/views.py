@@ -13,6 +13,7 @@ from app.storage.database import Transaction
 from app.storage.institutions import InstitutionRow
 from app.storage.leaves import Stored
 from app.storage.requests import RequestRow
+from app.storage.roster import RosterRow
 from app.trail import canonical
 from app.trail.log import parse_private
 
@@ -92,9 +93,37 @@ def check_code(digest: str) -> str:
     return canonical.code(bytes.fromhex(digest.removeprefix("sha256:")), 8)
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What no entry of an institution's log tells in the clear: the vendor's name, and who its people are."""
+
+    vendor_name: str
+    people: tuple[RosterRow, ...]
+
+
+async def around(tx: Transaction, code: str) -> Around:
+    """Read what stands round a log."""
+    vendor = await institutions.read(tx, VENDOR)
+    return Around("" if vendor is None else vendor.name, tuple(await roster.people(tx, code)))
+
+
 async def view(tx: Transaction, row: RequestRow, now: datetime) -> RequestView:
     """One request."""
-    return (await views(tx, [row], now))[0]
+    institution = await institutions.read(tx, row.log)
+    if institution is None:  # no foreign key leads there, so say it aloud
+        raise LookupError(row.log)
+    return await view_of(tx, row, now, institution, await around(tx, row.log))
+
+
+async def view_of(
+    tx: Transaction, row: RequestRow, now: datetime, institution: InstitutionRow, known: Around
+) -> RequestView:
+    """One request, where its institution was read already."""
+    client = await clients.read(tx, row.client)
+    told = (await entries.of_requests(tx, row.log, [row.id], _TOLD))[row.id]
+    people = {person.person: (person.name, person.email) for person in known.people}
+    name = row.client if client is None else client.name
+    return _Reading(institution, known.vendor_name, name, people, told).view(row, now)
 
 
 async def views(tx: Transaction, rows: Sequence[RequestRow], now: datetime) -> tuple[RequestView, ...]:

@@ -47,7 +47,8 @@ async def save(tx: Transaction, row: ClientRow) -> None:
 
 async def read(tx: Transaction, cli: str) -> ClientRow | None:
     """The client of a `cli_…`."""
-    return await _one(tx, select_rows(_TABLE, ClientRow).where(_TABLE.c.id == cli))
+    found = await tx.fetch(_READ, {"id": cli})
+    return ClientRow(*found[0]) if found else None
 
 
 async def of_client_id(tx: Transaction, client_id: str) -> ClientRow | None:
@@ -60,6 +61,7 @@ async def read_all(tx: Transaction) -> list[ClientRow]:
     return [ClientRow(*found) for found in await tx.fetch(_ALL)]
 
 
+_READ = select_rows(_TABLE, ClientRow).where(_TABLE.c.id == sa.bindparam("id"))
 _ALL = select_rows(_TABLE, ClientRow).order_by(_TABLE.c.client_id)
 
 

@@ -41,7 +41,8 @@ class LeafFilter:
 
 async def read_leaves(tx: Transaction, log: str, start: int, stop: int) -> list[Stored]:
     """The entries from `start` (in) to `stop` (out), those that there are."""
-    return await _read(tx, _select(log).where(_LEAVES.c.idx >= start, _LEAVES.c.idx < stop))
+    rows = await tx.fetch(_RANGE, {"log": log, "start": start, "stop": stop})
+    return [_stored(leaf, part) for leaf, part in rows]
 
 
 async def find(tx: Transaction, log: str, wanted: LeafFilter, limit: int) -> list[Stored]:
@@ -108,6 +109,11 @@ def _select(log: str | sa.BindParameter[str]) -> sa.Select[Any]:
     beside = sa.and_(_PARTS.c.log == _LEAVES.c.log, _PARTS.c.idx == _LEAVES.c.idx)
     query = sa.select(_LEAVES.c.leaf, _PARTS.c.part).outerjoin_from(_LEAVES, _PARTS, beside)
     return query.where(_LEAVES.c.log == log).order_by(_LEAVES.c.idx)
+
+
+_RANGE = _select(sa.bindparam("log")).where(
+    _LEAVES.c.idx >= sa.bindparam("start"), _LEAVES.c.idx < sa.bindparam("stop")
+)
 
 
 async def _read(tx: Transaction, query: sa.Select[Any]) -> list[Stored]:

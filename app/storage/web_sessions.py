@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,8 @@ from sqlalchemy.sql.elements import ColumnElement
 from app.storage import tables
 from app.storage.columns import select_rows
 from app.storage.database import Transaction
+from app.storage.institutions import InstitutionRow
+from app.storage.roster import RosterRow
 
 _SESSIONS = tables.web_sessions
 _FLOWS = tables.sign_in_flows
@@ -76,6 +78,33 @@ async def read(tx: Transaction, token: bytes) -> WebSessionRow | None:
 
 
 _READ = select_rows(_SESSIONS, WebSessionRow).where(_SESSIONS.c.token == sa.bindparam("token"))
+
+
+async def present(tx: Transaction, token: bytes) -> tuple[WebSessionRow, InstitutionRow, RosterRow] | None:
+    """The session of a cookie (its hash) with its institution and person, in one look; the caller checks its times."""
+    found = await tx.fetch(_PRESENT, {"token": token})
+    if not found:
+        return None
+    row, own = found[0], len(fields(WebSessionRow))
+    rest = own + len(fields(InstitutionRow))
+    return WebSessionRow(*row[:own]), InstitutionRow(*row[own:rest]), RosterRow(*row[rest:])
+
+
+_PERSON = sa.and_(tables.roster.c.log == _SESSIONS.c.log, tables.roster.c.person == _SESSIONS.c.person)
+_PRESENT = (
+    _READ.add_columns(*select_rows(tables.institutions, InstitutionRow).selected_columns)
+    .add_columns(*select_rows(tables.roster, RosterRow).selected_columns)
+    .join_from(_SESSIONS, tables.institutions, tables.institutions.c.code == _SESSIONS.c.log)
+    .join_from(_SESSIONS, tables.roster, _PERSON)
+)
+
+
+async def rename(tx: Transaction, token: bytes, new: bytes) -> bool:
+    """Let a session be found by another cookie from now on; whether there was one."""
+    return bool(await tx.fetch(_RENAME, {"key": token, "token": new}))
+
+
+_RENAME = sa.update(_SESSIONS).where(_SESSIONS.c.token == sa.bindparam("key")).returning(_SESSIONS.c.token)
 
 
 async def touch(tx: Transaction, token: bytes, seen_at: datetime) -> None:
