@@ -24,6 +24,7 @@ class Failure:
 
 
 NOTHING = "No access was given, and no answer was recorded."
+_PROVIDER = "provider-unavailable"
 _AGAIN = ("/sign-in", "Sign in again")
 _NOT_IN = "You are not signed in. No access was given, and no answer was recorded."
 _ASK_ADMIN = "Ask an admin of your institution: they keep the list of people."
@@ -93,7 +94,7 @@ _FAILURES: Mapping[str, Failure] = {
         ("Try again.", "If it happens again, tell your institution's IT service desk the reason below."),
         _AGAIN,
     ),
-    "provider-unavailable": Failure(
+    _PROVIDER: Failure(
         "We cannot reach your institution's sign-in",
         (f"It did not answer in time. {NOTHING}",),
         (
@@ -190,7 +191,7 @@ _SIGN_INS: Mapping[str, Failure] = {
     ),
     "vendor-provider": _VENDOR,
     "vendor-person": _VENDOR,
-    "provider-unavailable": _FAILURES["provider-unavailable"],
+    _PROVIDER: _FAILURES[_PROVIDER],
 }
 
 
@@ -206,9 +207,8 @@ def failure(refusal: Refusal) -> Failure:
 
 
 def status_of(refusal: Refusal) -> int:
-    """The status of its page; a sign-in that failed because of the provider is the provider's failure."""
-    reason = _reason(refusal)
-    return STATUS[reason if reason == "provider-unavailable" else refusal.problem]
+    """The status of its page. A provider that fails is a gateway's failure to a browser, not ours."""
+    return 502 if _PROVIDER in {refusal.problem, _reason(refusal)} else STATUS[refusal.problem]
 
 
 def _reason(refusal: Refusal) -> str:
