@@ -238,7 +238,11 @@ _TABLE = {
     "trail_keys": _Spec(_trail_keys),
     "checkpoint_store": _needed(_store, "var/checkpoints", "give a file:// or s3:// URL off the database"),
     "object_store": _needed(_store, "var/objects", "give a file:// or s3:// URL for recordings"),
-    "smtp_url": _needed(_url("smtp", "smtps"), "smtp://127.0.0.1:1025", "give smtp://host:port, or smtps://"),
+    "smtp_url": _needed(
+        _url("smtp", "smtps", "smtp+starttls"),
+        "smtp://127.0.0.1:1025",
+        "give smtp://host:port, smtps:// or smtp+starttls://",
+    ),
     "mail_from": _needed(
         _mailbox, "Countersign <countersign@countersign.localhost>", "give the address mails come from"
     ),

@@ -77,10 +77,14 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A folder and ports, with everything that follows from them."""
+    """A folder and ports, with everything that follows from them.
+
+    `databases`: URLs of another database than SQLite in the folder, for the application and for the owner.
+    """
 
     folder: Path
     ports: Ports
+    databases: tuple[str, str] | None = None
 
     @property
     def base_url(self) -> str:
@@ -105,6 +109,8 @@ class Stage:
             "SMTP_URL": f"smtp://{HOST}:{self.ports.mail}",
             "ALLOW_PRIVATE_NETWORKS": "true",
         }
+        if self.databases is not None:
+            settings |= {"DATABASE_URL": self.databases[0], "OWNER_DATABASE_URL": self.databases[1]}
         own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         return own | {PREFIX + name: value for name, value in settings.items()}
 

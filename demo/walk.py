@@ -13,6 +13,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class Walk:
         self.service: Part | None = None
         self.entries = 0
         self.verified = False
+        self._receipt: Path | None = None
         self._api = stack.enter_context(httpx2.Client(base_url=stage.base_url, trust_env=False, timeout=30))
         self._head, self._librarian, self._auditor = (stack.enter_context(Browser()) for _ in range(3))
 
@@ -58,12 +60,12 @@ class Walk:
             self._serve,
             self._enrol,
             self._bind,
-            self._request,
-            self._mail,
+            self.request,
+            self.mail,
             self._review,
             self._answer,
             self._countersign,
-            self._mint,
+            self.mint,
             self._introspect,
             self._export,
             self._revoke,
@@ -99,7 +101,6 @@ class Walk:
         """The first admin signs in at the institution's provider and confirms the enrolment code."""
         page = enrol(self._head, self.stage, self._code)
         expect(page.status == 200, f"{page.url} answered {page.status}")
-        self._console = self._authorization("support-console")
         return f"{HEAD} is in, {page.url}"
 
     def _bind(self) -> str:
@@ -113,32 +114,33 @@ class Walk:
 
     # -- the request ---------------------------------------------------------------------------------------------------
 
-    def _request(self) -> str:
+    def request(self) -> str:
         """The vendor's support console files an access request."""
+        self._console = self._authorization("support-console")
         answer = self._api.post("/v1/access-requests", json=ACCESS_REQUEST, headers=self._console)
         expect(answer.status_code == 201, answer.text)
-        self._filed = answer.json()
-        self._check_code = str(self._filed["check_code"])
-        expect(self._filed["status"] == "pending", answer.text)
-        return f"{self._filed['number']} is pending, check code {self._check_code}"
+        self.filed = answer.json()
+        self._check_code = str(self.filed["check_code"])
+        expect(self.filed["status"] == "pending", answer.text)
+        return f"{self.filed['number']} is pending, check code {self._check_code}"
 
-    def _mail(self) -> str:
+    def mail(self) -> str:
         """A mail reaches the approvers."""
         deadline = time.monotonic() + PATIENCE_S
         while not (found := [mail for mail in self._mails() if self._check_code in mail["text"]]):
             expect(time.monotonic() < deadline, f"no mail with the check code in {PATIENCE_S:.0f} s")
             time.sleep(0.1)
         self._receipt = self._keep("receipt.eml", self._fetch(f"{self.stage.mail_url}{found[0]['raw']}"))
-        self._link = next(link for link in found[0]["links"] if link.startswith(self._url("/r/")))
+        self.link = next(link for link in found[0]["links"] if link.startswith(self._url("/r/")))
         return f"“{found[0]['subject']}” to {found[0]['to'][0]}, with the same check code"
 
     def _review(self) -> str:
         """An approver follows the mail's link, signs in at the own provider, and reads."""
-        landing = self._librarian.open(self._link)
+        landing = self._librarian.open(self.link)
         told = [word for word in ("06543210", "Tier 3", self._check_code) if word in landing.text]
         expect(landing.status == 200 and not told, f"the landing page answered {landing.status} and tells {told}")
         self._page = sign_in(self._librarian, self.stage, landing, LIBRARIAN)
-        expect(self._page.url == self._filed["links"]["page"], f"{self._page.url} ({self._page.status})")
+        expect(self._page.url == self.filed["links"]["page"], f"{self._page.url} ({self._page.status})")
         expect(self._check_code in self._page.text, "the page does not show the check code")
         return "the link alone tells nothing of the case; the request's page shows the same check code"
 
@@ -157,13 +159,13 @@ class Walk:
         asked = [parse_qs(urlsplit(url).query).get("nonce") for url in at.path]
         expect([nonce] in asked, f"the provider was asked for the nonces {asked}, not for {nonce}")
         page = at_provider(self._librarian, at, LIBRARIAN)
-        seen = self._read()
+        seen = self.read()
         expect((seen["status"], seen["ground"]) == ("active", "approval"), f"{page.url} ({page.status}), {seen}")
         return f"nonce {nonce}; access until {seen['grant']['not_after']}"
 
     # -- its use -------------------------------------------------------------------------------------------------------
 
-    def _mint(self) -> str:
+    def mint(self) -> str:
         """The support console gets an approval token."""
         answer = self._api.post(self._path("/token"), headers=self._console)
         expect(answer.status_code == 201, answer.text)
@@ -172,7 +174,7 @@ class Walk:
 
     def _introspect(self) -> str:
         """The vendor's gateway finds the token active."""
-        seen = self._introspection()
+        seen = self.introspection()
         expect(seen["active"] is True, seen)
         (detail,) = seen["authorization_details"]
         return f"{detail['account']} may enter {detail['environment']} of {detail['institution']}, as {seen['sub']}"
@@ -185,15 +187,15 @@ class Walk:
 
     def _revoke(self) -> str:
         """The approver takes the access back in one press."""
-        page = self._librarian.open(self._filed["links"]["page"])
+        page = self._librarian.open(self.filed["links"]["page"])
         page = self._librarian.send(page.form("/revoke"))
-        seen = self._read()
+        seen = self.read()
         expect(seen["status"] == "revoked", f"{page.url} ({page.status}), {seen}")
         return f"the grant ended at {seen['grant']['ended_at']}"
 
     def _introspect_again(self) -> str:
         """The gateway finds the token inactive."""
-        seen = self._introspection()
+        seen = self.introspection()
         expect(seen == {"active": False}, seen)
         return json.dumps(seen)
 
@@ -215,7 +217,7 @@ class Walk:
         return f"{self.stage.base_url}{path}"
 
     def _path(self, what: str = "") -> str:
-        return f"/v1/access-requests/{self._filed['id']}{what}"
+        return f"/v1/access-requests/{self.filed['id']}{what}"
 
     def _authorization(self, client: str) -> dict[str, str]:
         answer = self._api.post(
@@ -226,12 +228,14 @@ class Walk:
         expect(answer.status_code == 200, answer.text)
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
-    def _read(self) -> dict[str, Any]:
+    def read(self) -> dict[str, Any]:
+        """The request as the support console reads it."""
         answer = self._api.get(self._path(), headers=self._console)
         expect(answer.status_code == 200, answer.text)
         return dict(answer.json())
 
-    def _introspection(self) -> dict[str, Any]:
+    def introspection(self) -> dict[str, Any]:
+        """What the gateway is told of the token."""
         gateway = self._authorization("gateway")
         answer = self._api.post("/oauth2/introspect", data={"token": self._token}, headers=gateway)
         expect(answer.status_code == 200, answer.text)
@@ -249,13 +253,24 @@ class Walk:
         return path
 
     def _verify(self, name: str) -> str:
-        """Export as the auditor, then verify with what the institution itself has: keys, code, and a mail's receipt."""
+        """Export as the auditor, then verify."""
         page = self._auditor.open(self._url("/trail"))
         bundle = self._keep(name, self._auditor.download(page.form("/trail/export"), **{"as": "bundle"}))
-        jwks = self._keep("idp-jwks.json", self._fetch(f"{self.stage.issuer_of(CODE)}/jwks"))
-        keys = [f"--vkey={key}" for key in self._auditor.open(self._url(f"/trail/{CODE}/verifier-keys")).text.split()]
-        anchors = [*keys, f"--enrolment={self._code}", f"--idp-jwks={jwks}", f"--receipt={self._receipt}"]
-        report = json.loads(self.stage.run("verify", bundle, *anchors, "--json", codes=(0, 1, 2, 3)))
-        expect(report["exit_code"] == 0, report)
+        report = self.verify(bundle)
         self.entries = report["entries"]
         return f"{self.entries} entries, {len(report['grants'])} grant by approval, no finding, anchored"
+
+    @cached_property
+    def vkey(self) -> str:
+        """The verifier key of the institution's log, as the operator tells it once."""
+        keys = self.stage.run("keys", "list").split()
+        return next(key for key in keys if key.partition("+")[0].endswith(f"/{CODE}"))
+
+    def verify(self, bundle: Path) -> dict[str, Any]:
+        """Verify a bundle with what the institution itself has: keys, code, and a mail's receipt, once there is one."""
+        jwks = self._keep("idp-jwks.json", self._fetch(f"{self.stage.issuer_of(CODE)}/jwks"))
+        anchors = [f"--vkey={self.vkey}", f"--enrolment={self.stage.enrolment_codes()[CODE]}", f"--idp-jwks={jwks}"]
+        anchors += [f"--receipt={self._receipt}"] if self._receipt is not None else []
+        report: dict[str, Any] = json.loads(self.stage.run("verify", bundle, *anchors, "--json", codes=(0, 1, 2, 3)))
+        expect(report["exit_code"] == 0, report)
+        return report

@@ -8,19 +8,15 @@ restored, or the log was forked.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from app.actions.ledger import NOT_FOUND
 from app.actions.services import Services
-from app.actions.signin import Visitor
-from app.domain.errors import Refusal, Refused, Unavailable
+from app.domain.errors import Refused, Unavailable
 from app.storage import institutions, nodes
 from app.storage.database import Transaction
 from app.storage.heads import HeadStoreError, SignedHead
-from app.tokens.clients import Caller
 from app.tokens.keyfiles import KeysError
 from app.trail.checkpoint import Checkpoint, sign_checkpoint
-from app.trail.log import Proof
 from app.trail.note import Signer
 from app.trail.proofs import ProofError, verify_consistency
 
@@ -101,39 +97,3 @@ async def verifier_keys(services: Services, code: str) -> list[str]:
     if row is None:
         raise Refused(NOT_FOUND)
     return [signer(services, code, row.origin).verifier.vkey]
-
-
-async def inclusion(
-    services: Services, who: Caller | Visitor, code: str, index: int, size: int
-) -> tuple[int, bytes, tuple[bytes, ...]]:
-    """Size, root and hashes of the proof that entry `index` is in the tree of `size`. Raises `Refused`."""
-    return await _proof(services, who, code, lambda tx: nodes.inclusion_proof(tx, code, index, size))
-
-
-async def consistency(
-    services: Services, who: Caller | Visitor, code: str, old_size: int, size: int
-) -> tuple[int, bytes, tuple[bytes, ...]]:
-    """Size, root and hashes of the proof that the tree of `size` begins with that of `old_size`. Raises `Refused`."""
-    return await _proof(services, who, code, lambda tx: nodes.consistency_proof(tx, code, old_size, size))
-
-
-async def _proof(
-    services: Services, who: Caller | Visitor, code: str, prove: Callable[[Transaction], Awaitable[Proof]]
-) -> tuple[int, bytes, tuple[bytes, ...]]:
-    may_read(who, code)
-    async with services.database.read() as tx:
-        if await institutions.read(tx, code) is None:
-            raise Refused(NOT_FOUND)
-        try:
-            proof = await prove(tx)
-        except ProofError as error:
-            raise Refused(Refusal("validation", "The log has no tree of this size, or no such entry in it.")) from error
-    return proof.size, proof.root, proof.hashes
-
-
-def may_read(who: Caller | Visitor, code: str) -> None:
-    """Raise `Refused` unless the trail is the caller's to read: not-found for a foreign one, forbidden for a role."""
-    if not (who.serves(code) if isinstance(who, Caller) else who.code == code):
-        raise Refused(NOT_FOUND)
-    if isinstance(who, Visitor) and "auditor" not in who.roles:
-        raise Refused(Refusal("forbidden", "Only an auditor of the institution reads and exports its trail."))

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from app.actions.checkpoints import may_read, sign, signer
+from app.actions.checkpoints import sign, signer
 from app.actions.ledger import NOT_FOUND, write
 from app.actions.services import Services
 from app.actions.signin import Visitor
+from app.actions.trail import admit, sees_private
 from app.actions.views import VENDOR
 from app.audit.bundle import BundleParts, Export, LogPart, bundle_pieces
 from app.domain.errors import Refused
@@ -68,7 +69,7 @@ async def export(services: Services, who: Caller | Visitor | Actor, code: str, r
     Raises `Refused`: not-found (also for a trail that is not the caller's), forbidden.
     """
     if not isinstance(who, Actor):
-        may_read(who, code)
+        admit(who, code, proving=False)
     exported = await _record(services, who, code, request)
     checkpoint = await sign(services, code, exported.index + 1)
     name = f"{code}{'' if request is None else '-' + request}.zip"
@@ -80,7 +81,7 @@ async def _record(services: Services, who: Caller | Visitor | Actor, code: str, 
         if request is not None and await requests.read(book.tx, request, code) is None:
             raise Refused(NOT_FOUND)
         actor = who if isinstance(who, Actor) else who.actor if isinstance(who, Visitor) else Actor("client", who.cli)
-        private = isinstance(who, Visitor) or book.institution.policy.vendor_sees_evidence
+        private = sees_private(who, book.institution)
         data = {"format": "bundle", "from": 0, "to": book.next_index + 1, "request": request, "with_private": private}
         book.add(Event("trail.exported", code, actor, data))
         entry = (await book.append())[0].entry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -28,11 +27,10 @@ from app.storage import grants, idempotency, requests
 from app.storage.database import Transaction
 from app.storage.requests import RequestRow
 from app.tokens.clients import Caller
+from app.tokens.secrets import new_code
 from app.trail import canonical
 
-SHORT_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 KEY_LIFE = timedelta(hours=24)
-MESSAGES_PER_HOUR = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +179,7 @@ def _row(book: Ledger, request: AccessRequest, new: NewRequest, client: str) -> 
         log=book.code,
         id=request.id,
         number=request.number,
-        short="".join(secrets.choice(SHORT_ALPHABET) for _ in range(12)),
+        short=new_code(12),
         client=client,
         status=request.status.value,
         created_index=request.created_index,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
 from app.actions.ledger import write
 from app.actions.services import Services
 from app.domain.errors import Unavailable
@@ -14,6 +16,8 @@ from app.storage.database import Transaction
 from app.storage.heads import HeadStoreError
 from app.storage.migrate import schema_at_head
 from app.tokens.keyfiles import KeysError
+
+_log = structlog.get_logger("countersign.health")
 
 
 async def ready(services: Services) -> list[str]:
@@ -49,11 +53,19 @@ async def _rolled_back(services: Services, tx: Transaction) -> list[str]:
 
 
 async def started(services: Services, digest: str) -> None:
-    """Record in the vendor's log, once there is one, that this version began to run. `digest`: of its files."""
+    """Record in the vendor's log, once there is one, that this version began to run. `digest`: of its files.
+
+    A log that takes nothing does not keep the service from starting: `/readyz` then says that it is not ready, and
+    access can still be looked at.
+    """
     async with services.database.read() as tx:
         begun = await institutions.read(tx, VENDOR) is not None
-    if begun:
+    if not begun:
+        return
+    try:
         async with write(services, VENDOR) as book:
             data = {"version": services.version, "digest": digest}
             book.add(Event("service.started", VENDOR, SERVICE, data))
             await book.append()
+    except Unavailable as doubt:
+        _log.error("start not recorded", problem=doubt.problem, detail=doubt.detail)

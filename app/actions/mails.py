@@ -120,7 +120,7 @@ class Post:
         link = self._book.services.page(f"/r/{self._held.row.short}")
         if reader == "engineer":
             case = self._asked.get("case_url") or ""
-            link = case if PLAIN_LINK.fullmatch(case) else self._book.services.page("/docs")
+            link = case if PLAIN_LINK.fullmatch(case) else self._book.services.page(f"/v1/access-requests/{request.id}")
         return RequestFacts(
             reader=reader,
             at=self._book.now,

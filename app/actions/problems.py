@@ -60,7 +60,7 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
         "An old backup seems to have been restored; nothing is given until the operator has restored what is missing.",
     ),
     "provider-unavailable": (
-        503,
+        502,
         "The institution's sign-in does not answer",
         "Try again in a few minutes; access can still be taken back meanwhile.",
     ),

@@ -33,8 +33,6 @@ from app.storage.database import Transaction
 from app.storage.requests import Filter, RequestRow
 from app.tokens.clients import EVERY_INSTITUTION, Caller
 
-SHORT_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-KEY_LIFE = timedelta(hours=24)
 MESSAGES_PER_HOUR = 60
 
 

@@ -17,7 +17,7 @@ from app.actions.ledger import NOT_FOUND
 from app.actions.services import Services
 from app.actions.signin import Visitor
 from app.domain.errors import Refusal, Refused
-from app.domain.events import CATALOGUE
+from app.domain.events import CATALOGUE, Actor
 from app.domain.institution import Institution
 from app.domain.kinds import VENDOR, is_code
 from app.storage import entries, institutions, nodes
@@ -53,13 +53,13 @@ class Seen:
 
 async def checkpoint(services: Services, who: Reader, code: str) -> bytes:
     """The signed checkpoint of a trail. Raises `Refused` not-found, forbidden; `Unavailable`."""
-    _admit(who, code, proving=True)
+    admit(who, code, proving=True)
     return await checkpoints.checkpoint(services, code)
 
 
 async def verifier_keys(services: Services, who: Reader, code: str) -> list[str]:
     """The verifier keys of a trail. Raises `Refused` not-found, forbidden."""
-    _admit(who, code, proving=True)
+    admit(who, code, proving=True)
     return await checkpoints.verifier_keys(services, code)
 
 
@@ -80,7 +80,7 @@ async def _proved(
     size: int | None,
     prove: Callable[[Transaction, int], Awaitable[Proof]],
 ) -> Proof:
-    _admit(who, code, proving=True)
+    admit(who, code, proving=True)
     async with services.database.read() as tx:
         try:
             _, edge = await nodes.snapshot(tx, code)
@@ -99,7 +99,7 @@ async def find(
 
     Raises `Refused`: not-found, forbidden, validation for a type that the catalogue does not have.
     """
-    _admit(who, code, proving=False)
+    admit(who, code, proving=False)
     if wanted.type is not None and wanted.type not in CATALOGUE:
         raise Refused(Refusal.of_field("/type", "There is no such type of entries."))
     chosen = LeafFilter(wanted.start, wanted.stop, wanted.type, None, wanted.request)
@@ -108,7 +108,7 @@ async def find(
         if row is None:
             raise Refused(NOT_FOUND)
         found = await entries.find(tx, code, chosen, limit + 1)
-    sees = _sees_private(who, Institution.from_data(row.state))
+    sees = sees_private(who, Institution.from_data(row.state))
     seen = tuple(
         Seen(
             each.entry.index,
@@ -130,8 +130,8 @@ def page_from(wanted: Wanted, cursor: str | None) -> Wanted:
     return replace(wanted, start=max(wanted.start, int(cursor)))
 
 
-def _admit(who: Reader, code: str, *, proving: bool) -> None:
-    """Raise unless they may read this trail. `proving`: checkpoints, keys and proofs alone."""
+def admit(who: Reader, code: str, *, proving: bool) -> None:
+    """Raise `Refused` unless they may read this trail. `proving`: checkpoints, keys and proofs alone."""
     if not is_code(code):
         raise Refused(NOT_FOUND)
     everybodys = proving and code == VENDOR
@@ -147,6 +147,6 @@ def _admit(who: Reader, code: str, *, proving: bool) -> None:
         raise Refused(Refusal("forbidden", "Only an auditor of the institution reads its trail."))
 
 
-def _sees_private(who: Reader, institution: Institution) -> bool:
+def sees_private(who: Reader | Actor, institution: Institution) -> bool:
     """An institution's own people see its private parts; others where its policy lets them."""
     return (isinstance(who, Visitor) and who.code == institution.code) or institution.policy.vendor_sees_evidence

@@ -62,7 +62,7 @@ def metadata(issuer: str) -> dict[str, Any]:
         "introspection_endpoint": f"{issuer}/oauth2/introspect",
         "revocation_endpoint": f"{issuer}/oauth2/revoke",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
-        "service_documentation": f"{issuer}/docs",
+        "service_documentation": f"{issuer}/openapi.json",
         "scopes_supported": sorted(SCOPES),
         "response_types_supported": [],  # required, though there is no authorization endpoint that would have any
         "grant_types_supported": [ClientCredentialsGrant.GRANT_TYPE],
