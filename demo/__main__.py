@@ -60,7 +60,8 @@ def main() -> int:
         "--folder", type=Path, help="with --stay: where its state is (var, or var/PORT for other ports)"
     )
     wanted = parser.parse_args()
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the former too: a shell lets what runs behind it ignore that
+        signal.signal(number, _stop)
     try:
         refuse_outside_development(os.environ)
         if wanted.stay:

@@ -71,6 +71,7 @@ Pages
 
 Sign in as (any password)
 {people}
+Somebody who may approve has their first sign-in confirmed by an admin, at {stage.base_url}/settings/people.
 
 Example University Library ({CODE}) was enrolled by its first admin with the code {codes[CODE]}.
 
