@@ -5,15 +5,17 @@ Lapses, openings and ends; reminders and escalations; refusals counted over a mi
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from app.actions.held import Held, changed_row, hold
 from app.actions.ledger import write
 from app.actions.mails import post
 from app.actions.services import Services
+from app.domain.errors import Unavailable
 from app.domain.events import WORKER, Actor, Event
 from app.domain.request import Status
-from app.storage import drafts, entries, idempotency, refusals, requests, web_sessions
+from app.storage import drafts, entries, idempotency, institutions, refusals, requests, web_sessions
 from app.storage.refusals import RefusalRow
 
 BATCH = 50
@@ -22,19 +24,44 @@ FLOW_LIFE = timedelta(hours=1)
 
 
 async def sweep(services: Services) -> int:
-    """Record what is due of up to `BATCH` requests; how many were looked at. Raises `Unavailable`."""
+    """Record what is due of up to `BATCH` requests; how many were looked at.
+
+    Raises `Unavailable`; where one log is in doubt, after the others had their turn.
+    """
+    looked, doubts = 0, dict[str, Unavailable]()
+    while True:
+        known = len(doubts)
+        for log, request_id in await _due(services, doubts):
+            if log in doubts:
+                continue
+            try:
+                await _settle(services, log, request_id)
+                looked += 1
+            except Unavailable as doubt:
+                doubts[log] = doubt
+        if len(doubts) == known:
+            break
+    if doubts:
+        raise next(iter(doubts.values()))
+    return looked
+
+
+async def _due(services: Services, but: Collection[str]) -> list[tuple[str, str]]:
+    """Log and id of the requests that are due, those of some logs left out."""
     async with services.database.read() as tx:
-        found = await requests.due(tx, await tx.now(), BATCH)
-    for log, request_id in found:
-        async with write(services, log) as book:
-            held = await hold(book, request_id)
-            if held.request.status is Status.PENDING:
-                await _remind(held)
-            elif held.request.status is Status.EXPIRED:
-                (await post(held)).outcome("expired", by=None, because=None)
-            await held.store()
-            await _reschedule(held)
-    return len(found)
+        logs = sorted({*await institutions.codes(tx)}.difference(but)) if but else None
+        return await requests.due(tx, await tx.now(), BATCH, logs)
+
+
+async def _settle(services: Services, log: str, request_id: str) -> None:
+    async with write(services, log) as book:
+        held = await hold(book, request_id)
+        if held.request.status is Status.PENDING:
+            await _remind(held)
+        elif held.request.status is Status.EXPIRED:
+            (await post(held)).outcome("expired", by=None, because=None)
+        await held.store()
+        await _reschedule(held)
 
 
 async def _reschedule(held: Held) -> None:
@@ -63,17 +90,29 @@ async def _remind(held: Held) -> None:
 
 
 async def tell_refusals(services: Services) -> int:
-    """Record the refusals that minutes now over had counted after their first; how many events."""
+    """Record the refusals that minutes now over had counted after their first; how many events.
+
+    Raises `Unavailable`; where one log is in doubt, after the others had their turn.
+    """
     async with services.database.read() as tx:
         logs = await refusals.waiting(tx, await tx.now())
-    told = 0
+    told, doubts = 0, []
     for log in logs:
-        async with write(services, log) as book:
-            rows = await refusals.collect(book.tx, log, book.now)
-            book.add(*map(_refusal, rows))
-            await book.append()
-            told += len(rows)
+        try:
+            told += await _tell_refusals(services, log)
+        except Unavailable as doubt:
+            doubts.append(doubt)
+    if doubts:
+        raise doubts[0]
     return told
+
+
+async def _tell_refusals(services: Services, log: str) -> int:
+    async with write(services, log) as book:
+        rows = await refusals.collect(book.tx, log, book.now)
+        book.add(*map(_refusal, rows))
+        await book.append()
+    return len(rows)
 
 
 def _refusal(row: RefusalRow) -> Event:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from app.actions.checkpoints import checkpoint
 from app.actions.ledger import write
 from app.actions.services import Services
+from app.domain.errors import Unavailable
 from app.domain.events import WORKER, Event
 from app.notify import facts, smtp
 from app.notify.mail import Envelope, build
@@ -25,14 +26,23 @@ BATCH = 20
 
 
 async def deliver(services: Services) -> int:
-    """Try every due mail once, a batch of them; how many were tried. Raises `Unavailable`."""
+    """Try every due mail once, a batch of them; how many were tried.
+
+    Raises `Unavailable`; where one log is in doubt, after the mails of the others were tried.
+    """
     if services.smtp is None:
         return 0
     async with services.database.begin() as tx:
         now = await tx.now()
         rows = await outbox.claim(tx, secrets.token_hex(16), now, now + LEASE, BATCH)
+    doubts = []
     for row in rows:
-        await _deliver(services, row, services.smtp)
+        try:
+            await _deliver(services, row, services.smtp)
+        except Unavailable as doubt:
+            doubts.append(doubt)
+    if doubts:
+        raise doubts[0]
     return len(rows)
 
 

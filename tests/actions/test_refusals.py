@@ -35,7 +35,10 @@ async def test_a_flood_of_refused_requests_is_two_events_a_minute_of_a_kind(enro
     world = enrolled
     at_noon(world)
     watch = await Watch.begin(world)
-    kinds: dict[str, dict[str, Any]] = {"account-deactivated": {"account": "exl_support"}, "case-not-escalated": {"escalated": False}}
+    kinds: dict[str, dict[str, Any]] = {
+        "account-deactivated": {"account": "exl_support"},
+        "case-not-escalated": {"escalated": False},
+    }
     for n in range(FLOOD):
         with pytest.raises(Refused, match=list(kinds)[n % 2]):
             await world.file(**list(kinds.values())[n % 2])
