@@ -6,6 +6,7 @@ one event, and nothing else is recorded.
 
 from __future__ import annotations
 
+from app.actions.bindings import binding_of, keep_keys
 from app.actions.drafting import DRAFT_OVER, NOT_APPROVER, digest_of, is_engineer, may_end, own_draft, refuse
 from app.actions.held import Held, hold
 from app.actions.journey import Arrived, Begun, Plan, Proof, Where, depart
@@ -13,7 +14,7 @@ from app.actions.ledger import NOT_FOUND, unwrap, write
 from app.actions.mails import Post, post
 from app.actions.reviews import review
 from app.actions.services import Services
-from app.actions.signin import Visitor, binding_of, keep_keys, refused_event, sign_in_refusal
+from app.actions.signin import Visitor, refused_event, sign_in_refusal
 from app.actions.views import RequestView
 from app.audit.evidence import countersignature_blob, nonce_of
 from app.domain.errors import Refusal, Refused

@@ -10,11 +10,12 @@ import hmac
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from app.actions.bindings import Binding, bind, open_binding
 from app.actions.journey import Where
 from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
 from app.actions.opening import enrolment_code
 from app.actions.services import Services
-from app.actions.signin import Binding, Visitor, bind, open_binding, refused_event, signed_in_event
+from app.actions.signin import Visitor, refused_event, signed_in_event
 from app.audit.countersignature import Keys, judge_binding
 from app.audit.evidence import SignedIn, read_evidence
 from app.audit.findings import Fault

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.actions.bindings import bound_event
 from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
 from app.actions.services import Services
-from app.actions.signin import Visitor, bound_event
+from app.actions.signin import Visitor
 from app.audit.evidence import SignedIn, read_evidence
 from app.domain.errors import Refusal, Refused
 from app.domain.institution import Institution, is_admin, is_bound
