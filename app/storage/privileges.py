@@ -31,6 +31,7 @@ GRANTS: Mapping[sa.Table, str] = {
     tables.service_meta: _CHANGING,
     tables.pending_bindings: _PASSING,
     tables.environment_secrets: _PASSING,
+    tables.stop_codes: _PASSING,
     tables.drafts: _PASSING,
     tables.web_sessions: _PASSING,
     tables.sign_in_flows: _PASSING,
@@ -38,6 +39,7 @@ GRANTS: Mapping[sa.Table, str] = {
     tables.idempotency: _PASSING,
     tables.refusals: _PASSING,
     tables.replays: _PASSING,
+    tables.attempts: _PASSING,
 }
 # What retention needs: to find the entry that tells of the erasure (the trigger asks for it) and to delete.
 _RETENTION = {"leaves": "SELECT", "private_parts": "SELECT, DELETE", "evidence": "SELECT, DELETE"}

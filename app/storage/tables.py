@@ -1,7 +1,8 @@
 """The tables. `migrations/` makes exactly these (a test compares), with the triggers and roles of `trail-format.md`.
 
 Every table that grows carries the institution (`log`) first in its key, so that a distributed PostgreSQL can place by
-it; the exceptions are keyed by an API client (`idempotency`, `replays`). No foreign key leads into the trail.
+it; the exceptions are keyed by an API client (`idempotency`, `replays`) or by the hash of an address (`attempts`). No
+foreign key leads into the trail.
 """
 
 from __future__ import annotations
@@ -158,6 +159,17 @@ environment_secrets = sa.Table(
     Column("alma_api_key", LargeBinary),
     PrimaryKeyConstraint("log", "environment"),
     Index(None, "gate_key", unique=True),
+)
+stop_codes = sa.Table(
+    "stop_codes",
+    metadata,
+    Column("log", Code),
+    Column("code", LargeBinary),
+    Column("made_at", Instant, nullable=False),
+    Column("made_by", Id, nullable=False),
+    Column("used_at", Instant),
+    Column("ended", Integer),
+    PrimaryKeyConstraint("log", "code"),
 )
 
 # Requests and what follows from them.
@@ -354,6 +366,14 @@ replays = sa.Table(
     Column("expires_at", Instant, nullable=False),
     PrimaryKeyConstraint("scope", "jti"),
     Index(None, "expires_at"),
+)
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("began", Instant, nullable=False),
+    Column("count", Integer, nullable=False),
+    Index(None, "began"),
 )
 service_meta = sa.Table(
     "service_meta",
