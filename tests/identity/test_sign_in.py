@@ -16,7 +16,8 @@ from app.identity.errors import IdTokenRefused, ProviderUnavailable
 from app.identity.http import Fetcher
 from app.identity.id_token import EVIDENCE_ALGORITHMS, Expected, Jwks, VerifiedIdentity, thumbprint, verify
 from app.identity.provider import Departure, ProviderClient, ProviderConfig, PublishedKeys
-from tests.identity.evils import EVILS, named, no_kid
+from tests.identity.evils import EVILS
+from tests.identity.lies import named, no_kid
 from tests.identity.malicious_provider import HONEST, Evil, Made, MaliciousProvider, key
 
 REDIRECT = "https://countersign.example/callback/01EXU_INST"
