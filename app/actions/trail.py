@@ -24,9 +24,11 @@ from app.storage import entries, institutions, nodes
 from app.storage.database import Transaction
 from app.storage.entries import LeafFilter
 from app.tokens.clients import Caller
+from app.trail import tiles
 from app.trail.hashing import leaf_hash
 from app.trail.log import Proof
 from app.trail.proofs import ProofError
+from app.trail.tiles import Tile
 
 Reader = Caller | Visitor
 
@@ -90,6 +92,37 @@ async def _proved(
         except ProofError as error:
             detail = "The trail has no such proof: name entries and sizes that it has, the smaller one first."
             raise Refused(Refusal("validation", detail)) from error
+
+
+async def tile(services: Services, who: Reader, code: str, wanted: Tile) -> bytes:
+    """The hashes of a tile, at any width that the committed tree has or had.
+
+    Raises `Refused` not-found, also for a width that the tree does not have yet; forbidden.
+    """
+    admit(who, code, proving=True)
+    async with services.database.read() as tx:
+        await _grown(tx, code, wanted)
+        return (await nodes.read_tiles(tx, code, [wanted]))[wanted]
+
+
+async def entry_bundle(services: Services, who: Reader, code: str, wanted: Tile) -> bytes:
+    """The entries under a tile of level 0. Raises `Refused` as `tile`; the vendor's own are for its auditors alone."""
+    admit(who, code, proving=False)
+    start = wanted.index * tiles.WIDTH
+    async with services.database.read() as tx:
+        await _grown(tx, code, wanted)
+        found = await entries.read_bytes(tx, code, start, start + wanted.width)
+    return tiles.entry_bundle(leaf for leaf, _ in found)
+
+
+async def _grown(tx: Transaction, code: str, wanted: Tile) -> None:
+    """Raise `Refused` not-found unless the committed tree has the tile, so wide."""
+    try:
+        _, edge = await nodes.snapshot(tx, code)
+    except KeyError as error:
+        raise Refused(NOT_FOUND) from error
+    if tiles.width_at(wanted.level, wanted.index, edge.size) < wanted.width:
+        raise Refused(NOT_FOUND)
 
 
 async def find(

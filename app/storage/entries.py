@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from app.domain.errors import Unavailable
 from app.domain.events import CATALOGUE, entry_from
 from app.storage import tables
 from app.storage.database import Transaction
@@ -43,6 +44,17 @@ async def read_leaves(tx: Transaction, log: str, start: int, stop: int) -> list[
     """The entries from `start` (in) to `stop` (out), those that there are."""
     rows = await tx.fetch(_RANGE, {"log": log, "start": start, "stop": stop})
     return [_stored(leaf, part) for leaf, part in rows]
+
+
+async def read_bytes(tx: Transaction, log: str, start: int, stop: int) -> list[tuple[bytes, bytes | None]]:
+    """The exact bytes of each entry of a range that was committed, with its private part, unread.
+
+    Raises `Unavailable` trail-rolled-back where the log lacks one of them.
+    """
+    rows = await tx.fetch(_RANGE, {"log": log, "start": start, "stop": stop})
+    if len(rows) != stop - start:
+        raise Unavailable(f"The log of {log} lacks entries that it had.", "trail-rolled-back")
+    return [(leaf, part) for leaf, part in rows]
 
 
 async def find(tx: Transaction, log: str, wanted: LeafFilter, limit: int) -> list[Stored]:

@@ -7,6 +7,7 @@ from the roots of full rows, and nothing is stored twice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,10 @@ from app.trail.hashing import HASH_SIZE, node_hash
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
 ROW_SIZE = WIDTH * HASH_SIZE
+
+# A level, an index in groups of three digits, and the width of a partial tile; 10^18 bounds the index.
+_PATH = re.compile(r"(0|[1-9]\d?)/((?:x\d{3}/){0,5}\d{3})(?:\.p/([1-9]\d{0,2}))?", re.ASCII)
+_MAX_LEVEL = 63
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -133,3 +138,20 @@ def path_of(number: int) -> str:
     while number := number // 1000:
         groups.append(f"x{number % 1000:03}")
     return "/".join(reversed(groups))
+
+
+def parse_path(text: str) -> Tile:
+    """The tile of a path `<L>/<N>[.p/<W>]`. Raises `ValueError` for any but the one spelling it has."""
+    found = _PATH.fullmatch(text)
+    if found is None:
+        raise ValueError("not the path of a tile")
+    level, number, width = found.groups()
+    tile = Tile(int(level), int(number.replace("x", "").replace("/", "")), WIDTH if width is None else int(width))
+    if tile.level > _MAX_LEVEL or path_of(tile.index) != number or (width is not None and tile.width >= WIDTH):
+        raise ValueError("not the path of a tile")
+    return tile
+
+
+def entry_bundle(leaves: Iterable[bytes]) -> bytes:
+    """The entries of a tile of level 0, each after its length as a big-endian uint16."""
+    return b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in leaves)

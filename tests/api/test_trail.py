@@ -101,18 +101,19 @@ async def test_a_trail_is_closed_to_others_as_if_there_were_none(enrolled: Api) 
 
     def addresses(code: str) -> list[str]:
         of_code = [f"/v1/institutions/{code}/trail/{path}" for path in paths]
-        return [*of_code, f"/trail/{code}/checkpoint", f"/trail/{code}/verifier-keys"]
+        tiles = [f"/trail/{code}/tile/{path}" for path in ("0/000.p/1", "entries/000.p/1")]
+        return [*of_code, *tiles, f"/trail/{code}/checkpoint", f"/trail/{code}/verifier-keys"]
 
     async def told(code: str, headers: dict[str, str]) -> list[tuple[int, str]]:
         answers = [await enrolled.http.get(address, headers=headers) for address in addresses(code)]
         return [(answer.status_code, answer.json()["type"].rpartition("/")[2]) for answer in answers]
 
-    assert await told(CODE, {}) == [(401, "unauthorized")] * 6
-    assert await told(CODE, crossed) == [(401, "unauthorized")] * 6
-    assert await told(CODE, console) == [(403, "insufficient-scope")] * 6
-    assert await told(CODE, approver) == [(403, "forbidden")] * 6
+    assert await told(CODE, {}) == [(401, "unauthorized")] * 8
+    assert await told(CODE, crossed) == [(401, "unauthorized")] * 8
+    assert await told(CODE, console) == [(403, "insufficient-scope")] * 8
+    assert await told(CODE, approver) == [(403, "forbidden")] * 8
     for headers, code in ((elsewhere, CODE), (elsewhere, "01OTHER_INST"), (auditor, "01OTHER_INST"), (auditor, "%00")):
-        assert await told(code, headers) == [(404, "not-found")] * 6, (headers, code)
+        assert await told(code, headers) == [(404, "not-found")] * 8, (headers, code)
     assert (await enrolled.http.get("/trail/VENDOR/checkpoint", headers=auditor)).status_code == 200
     assert (await enrolled.http.get("/v1/institutions/VENDOR/trail/entries", headers=auditor)).status_code == 404
 

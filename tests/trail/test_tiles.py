@@ -12,7 +12,9 @@ from app.trail.tiles import (
     TileReader,
     TileRow,
     completed,
+    entry_bundle,
     open_tiles,
+    parse_path,
     path_of,
     tile_of,
     tiles_of,
@@ -40,6 +42,26 @@ def naive_row(level: int, index: int) -> TileRow:
 )
 def test_indexes_are_spelt_in_groups_of_three(number: int, path: str) -> None:
     assert path_of(number) == path
+
+
+@given(st.integers(0, 63), st.integers(0, 10**18 - 1), st.integers(1, WIDTH))
+def test_a_path_is_read_as_it_was_written(level: int, index: int, width: int) -> None:
+    suffix = "" if width == WIDTH else f".p/{width}"
+    assert parse_path(f"{level}/{path_of(index)}{suffix}") == Tile(level, index, width)
+
+
+@given(st.text(alphabet="0123x/.p-\n", max_size=20))
+def test_a_path_has_one_spelling(text: str) -> None:
+    try:
+        tile = parse_path(text)
+    except ValueError:
+        return
+    suffix = "" if tile.width == WIDTH else f".p/{tile.width}"
+    assert f"{tile.level}/{path_of(tile.index)}{suffix}" == text
+
+
+def test_a_bundle_is_entries_after_their_lengths() -> None:
+    assert entry_bundle([b"a", b"", bytes(65_535)]) == b"\0\1a" + b"\0\0" + b"\xff\xff" + bytes(65_535)
 
 
 def test_seventy_thousand_leaves_have_the_partial_tiles_of_the_specification() -> None:
