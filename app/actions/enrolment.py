@@ -15,7 +15,7 @@ from app.actions.journey import Where
 from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
 from app.actions.opening import enrolment_code
 from app.actions.services import Services
-from app.actions.signin import Visitor, refused_event, signed_in_event
+from app.actions.signin import Visitor, refused_event, seal_session, signed_in_event
 from app.audit.countersignature import Keys, judge_binding
 from app.audit.evidence import SignedIn, read_evidence
 from app.audit.findings import Fault
@@ -98,7 +98,7 @@ async def _enrol(book: Ledger, session: WebSessionRow, code: str, where: Where) 
         _enrolled_event(book.code, session.person, wanted, binding),
     )
     await web_sessions.end(book.tx, session.token)
-    await web_sessions.add(book.tx, replace(session, details={}))
+    await web_sessions.add(book.tx, seal_session(book.services, replace(session, details={})))
     return None
 
 

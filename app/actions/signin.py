@@ -8,7 +8,7 @@ enrolment code, not before: until then their session can do nothing else (`enrol
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,8 +76,10 @@ async def begin(services: Services, code: str, next_path: str, browser: str | No
 async def renew(services: Services, who: Visitor) -> str:
     """Give a session another id, as every step-up does; its new cookie."""
     cookie = browsers.new_secret()
+    token = session_hash(services, cookie)
+    details = {"mac": _mac(services, token, (who.code, who.person, who.iss, who.sub, ""))}
     async with services.database.begin() as tx:
-        await web_sessions.rename(tx, who.session, session_hash(services, cookie))
+        await web_sessions.rename(tx, who.session, token, details)
     return cookie
 
 
@@ -94,7 +96,8 @@ async def admit(services: Services, code: str, proof: Proof, where: Where, old_c
         if isinstance(outcome, str):
             book.add(refused_event(code, outcome, where))
         else:
-            await web_sessions.add(book.tx, _session(services, book, cookie, proof, outcome))
+            session = _session(services, book, cookie, proof, outcome)
+            await web_sessions.add(book.tx, seal_session(services, session))
         await book.append()
     if isinstance(outcome, str):
         raise Refused(sign_in_refusal(outcome))
@@ -195,6 +198,20 @@ def session_hash(services: Services, cookie: str) -> bytes:
     return services.secrets.mac("cookie/session", cookie.encode("utf-8", "surrogatepass"))
 
 
+def seal_session(services: Services, row: WebSessionRow) -> WebSessionRow:
+    """The row with the MAC of whose it is, so that nobody who writes the database makes a session somebody else's."""
+    return replace(row, details={**row.details, "mac": _session_mac(services, row)})
+
+
+def _session_mac(services: Services, row: WebSessionRow) -> str:
+    enrolling = "enrolling" if "binding" in row.details else ""
+    return _mac(services, row.token, (row.log, row.person, row.iss, row.sub, enrolling))
+
+
+def _mac(services: Services, token: bytes, names: tuple[str, str, str, str, str]) -> str:
+    return services.secrets.mac("row/web-session", token, *names).hex()
+
+
 def _session(services: Services, book: Ledger, cookie: str, proof: Proof, admitted: _Admitted) -> WebSessionRow:
     identity = proof.identity
     sid = identity.claims.get("sid")
@@ -222,6 +239,8 @@ async def visitor(services: Services, cookie: str | None) -> Visitor | None:
         return None
     session, institution, person = present
     if now >= session.expires_at or now - session.seen_at >= IDLE:
+        return None
+    if session.details.get("mac") != _session_mac(services, session):
         return None
     found = _visitor(services, cookie, session, Institution.from_data(institution.state), institution.name, person)
     if found is not None and now - session.seen_at > TOUCH_AFTER:

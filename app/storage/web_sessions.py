@@ -99,9 +99,9 @@ _PRESENT = (
 )
 
 
-async def rename(tx: Transaction, token: bytes, new: bytes) -> bool:
-    """Let a session be found by another cookie from now on; whether there was one."""
-    return bool(await tx.fetch(_RENAME, {"key": token, "token": new}))
+async def rename(tx: Transaction, token: bytes, new: bytes, details: Mapping[str, Any]) -> bool:
+    """Let a session be found by another cookie from now on, with other details; whether there was one."""
+    return bool(await tx.fetch(_RENAME, {"key": token, "token": new, "details": dict(details)}))
 
 
 _RENAME = sa.update(_SESSIONS).where(_SESSIONS.c.token == sa.bindparam("key")).returning(_SESSIONS.c.token)

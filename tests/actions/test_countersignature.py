@@ -17,7 +17,7 @@ from app.domain.institution import Institution
 from app.storage import institutions, requests, tables
 from tests.actions.attacks import Watch, read_row, rewrite, trail
 from tests.actions.worlds import CODE, DEPUTY, HEAD, LIBRARIAN, WHERE, Configure, World
-from tests.identity.evils import plus, said, unsaid
+from tests.identity.lies import plus, said, unsaid
 from tests.identity.malicious_provider import HONEST, Evil
 
 REFUSED = "decision.refused"

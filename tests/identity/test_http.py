@@ -223,7 +223,7 @@ async def test_the_certificate_is_checked_against_the_name_though_the_address_is
         stranger = Fetcher(allow_private=True, resolver=always("127.0.0.1"))
         with pytest.raises(FetchError, match="unreachable"):
             await stranger.get_json(f"https://login.example.edu:{port}/")
-    assert [heard for heard in canary.heard if heard] == canary.heard[:1]
+    assert len([heard for heard in canary.heard if heard]) == 1
 
 
 def certificate_for(name: str, folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
