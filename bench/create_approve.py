@@ -27,7 +27,7 @@ _EMPTY_LOGS = """
 WITH numbers AS (SELECT 'PGB_' || n AS log FROM generate_series(0, %(count)s - 1) AS n), logs AS (
     INSERT INTO logs (log, origin, size, edge) SELECT log, 'pgbench/' || log, 0, '' FROM numbers
 ) INSERT INTO web_sessions (token, log, person, iss, sub, details, created_at, seen_at, expires_at)
-    SELECT sha256(convert_to(log || 0, 'UTF8')), log, 'p', 'i', 's', '{}', now(), now(), now() FROM numbers
+    SELECT sha256(convert_to(log || '/0', 'UTF8')), log, 'p', 'i', 's', '{}', now(), now(), now() FROM numbers
 """
 _WRITTEN = "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables"
 

@@ -78,5 +78,5 @@ COMMIT;
 
 -- 6. The browser session gets another id.
 BEGIN;
-UPDATE web_sessions SET token = sha256(convert_to(:log || (:size + 5), 'UTF8')) WHERE token = sha256(convert_to(:log || (:size - 2), 'UTF8'));
+UPDATE web_sessions SET token = sha256(convert_to(:log || '/' || (:size + 5), 'UTF8')) WHERE token = sha256(convert_to(:log || '/' || (:size - 2), 'UTF8'));
 COMMIT;

@@ -10,7 +10,7 @@ from app.domain.times import stamp
 from app.trail import canonical
 from tests.audit.world import CLIENT, CODE, HEAD, SECOND, World
 
-_SEGMENTS = 3
+_SEGMENTS = 20  # a session of twenty minutes, sealed every minute (`product.md`)
 
 
 def write_bundle(path: Path, entries: int) -> dict[str, object]:
@@ -23,7 +23,7 @@ def write_bundle(path: Path, entries: int) -> dict[str, object]:
 
 
 def _case(world: World) -> None:
-    """Nineteen entries: one countersignature, six mails, a token, a session."""
+    """Thirty-six entries: one countersignature, six mails, a token, a session with its segments."""
     request_id = world.ask()
     _mail(world, request_id, "request", HEAD.id)
     _mail(world, request_id, "request", SECOND.id)

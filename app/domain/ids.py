@@ -39,4 +39,4 @@ def encode(prefix: str, value: int) -> str:
 def is_id(text: str, prefix: str | None = None) -> bool:
     """Whether `text` is a TypeID of one of our prefixes (of `prefix`, if given)."""
     match = _FORM.fullmatch(text)
-    return match is not None and match[1] in PREFIXES and prefix in (None, match[1])
+    return match is not None and (match[1] in PREFIXES if prefix is None else match[1] == prefix)

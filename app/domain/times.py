@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
@@ -15,6 +16,7 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
+@lru_cache(4096)  # each instant of an entry is met several times
 def parse_stamp(text: str) -> datetime:
     """The instant of a trail stamp. Raises `ValueError` for any other form."""
     if not _STAMP.fullmatch(text):
