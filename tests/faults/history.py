@@ -36,7 +36,7 @@ CHANGES = DECIDES | frozenset("sign-in enrol confirm answer depart".split())
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """`what`: the request, or the idempotency key of one to be; `who`: a person's e-mail, or ""; `answer`: what it said."""
+    """`what`: the request, or the key of one to be; `who`: a person's e-mail, or ""; `answer`: what it said."""
 
     kind: str
     what: str

@@ -21,7 +21,14 @@ from tests.faults.trail import Entry, Trail
 from tests.fixtures.smtp import Delivery
 
 OUTCOMES = ("request.approved", "request.denied", "request.expired", "request.withdrawn")
-ENDS = ("request.denied", "request.expired", "request.withdrawn", "request.completed", "request.revoked", "request.elapsed")
+ENDS = (
+    "request.denied",
+    "request.expired",
+    "request.withdrawn",
+    "request.completed",
+    "request.revoked",
+    "request.elapsed",
+)
 ENDINGS = {"withdraw": "request.withdrawn", "complete": "request.completed", "revoke": "request.revoked"}
 
 
@@ -102,7 +109,7 @@ def _at_most_once(recorded: Mapping[str, int], calls: Iterable[Call], name: Any)
 
 def _tokens(trail: Trail, history: History) -> None:
     issued = Counter(entry["data"]["jti"] for entry in trail.of("token.issued"))
-    given = [call for call in history.acknowledged("mint")]
+    given = history.acknowledged("mint")
     assert all(issued[_claims(call.answer["token"])["jti"]] == 1 for call in given)
     assert len(given) <= issued.total() <= len(given) + len(history.unknown("mint"))
 

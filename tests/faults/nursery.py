@@ -1,15 +1,8 @@
-"""Starts the `countersign` command many times without paying for its imports each time.
-
-As a program it imports the command once and then forks for every order on standard input, a line of JSON each: the
-child is a process of its own with its own pid, environment and output, and runs the command as the console script
-does. `Nursery` is the side of the test.
-"""
+"""Starts the `countersign` command many times without paying for its imports each time: see `preloaded`."""
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
 import json
 import os
 import signal
@@ -18,10 +11,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
-_PR_SET_PDEATHSIG = 1
 
 
 class Child:
@@ -54,7 +46,7 @@ class Nursery:
     def __init__(self, folder: Path) -> None:
         self._folder, self._count = folder, 0
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-m", "tests.faults.preloaded"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
@@ -72,7 +64,9 @@ class Nursery:
         """Run the command with these arguments and settings; its output goes to a file."""
         self._count += 1
         output = self._folder / f"{self._count:03}-{arguments[0]}.log"
-        pid = self.order({"run": [str(each) for each in arguments], "env": dict(settings), "output": str(output)})["pid"]
+        pid = self.order({"run": [str(each) for each in arguments], "env": dict(settings), "output": str(output)})[
+            "pid"
+        ]
         return Child(self, pid, output)
 
     async def run(self, arguments: Sequence[str | Path], settings: Mapping[str, str]) -> str:
@@ -89,46 +83,3 @@ class Nursery:
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
         return dict(json.loads(self._process.stdout.readline()))
-
-
-def _tend() -> None:
-    """Follow orders until standard input ends."""
-    from app import cli, main
-
-    del main  # what `serve` imports by name
-    gc.freeze()
-    for line in sys.stdin.buffer:
-        order = json.loads(line)
-        if "reap" in order:
-            _answer({"status": os.waitpid(order["reap"], 0)[1]})
-        elif pid := os.fork():
-            _answer({"pid": pid})
-        else:
-            _be(cli.app, order)
-
-
-def _answer(answer: dict[str, int]) -> None:
-    sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
-    sys.stdout.buffer.flush()
-
-
-def _be(command: Any, order: dict[str, Any]) -> NoReturn:
-    """The child: become the command."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    nothing, output = os.open(os.devnull, os.O_RDONLY), os.open(order["output"], os.O_WRONLY | os.O_CREAT, 0o600)
-    for wanted, given in enumerate((nothing, output, output)):
-        os.dup2(given, wanted)
-    os.environ.update(order["env"])
-    code = 1
-    try:
-        command(args=order["run"], prog_name="countersign")
-    except SystemExit as left:
-        code = left.code if isinstance(left.code, int) else 1
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-if __name__ == "__main__":
-    _tend()

@@ -1,4 +1,4 @@
-"""The service as a process that is killed: started, waited for, frozen to see where it stands, killed, started again."""
+"""The service as a process that is started, waited for, frozen to see where it stands, killed, started again."""
 
 from __future__ import annotations
 
@@ -6,17 +6,30 @@ import asyncio
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import LiteralString, Protocol, Self
+from urllib.parse import urlsplit
+
+import psycopg
 
 from tests.faults.nursery import Nursery
 
 COUNTERSIGN = Path(sys.executable).with_name("countersign")
 HOST = "127.0.0.1"
-Probe = Callable[[], bool]
-"""Whether the frozen service stands inside a transaction that writes."""
+
+
+class Probe(Protocol):
+    """A look into the service's database from beside it."""
+
+    def inside(self) -> bool:
+        """Whether the frozen service stands inside a transaction that writes."""
+
+    def size(self) -> int:
+        """How many entries of all logs are committed."""
 
 
 class Running(Protocol):
@@ -30,35 +43,61 @@ class Running(Protocol):
     async def wait(self) -> int: ...
 
 
-def sqlite_probe(path: Path) -> Probe:
-    """Somebody else holds the lock of writers. The file is closed again, so that the next start has to recover it."""
-
-    def inside() -> bool:
-        connection = sqlite3.connect(path, timeout=0, isolation_level=None)
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            return True
-        finally:
-            connection.close()
-        return False
-
-    return inside
+_SIZE = "SELECT sum(size) FROM logs"
 
 
-def postgres_probe(admin_url: str, app_url: str) -> Probe:
-    """A connection of the service's role has a transaction id, which only those that write get."""
-    import psycopg
+@dataclass(frozen=True)
+class SqliteProbe:
+    """The file is closed again after each look, so that the next start has to recover it."""
 
-    role, database = app_url.split("//")[1].split(":")[0], app_url.rpartition("/")[2]
-    query = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND datname = %s AND backend_xid IS NOT NULL"
+    path: Path
 
-    def inside() -> bool:
-        with psycopg.connect(admin_url, autocommit=True) as connection:
-            row = connection.execute(query, (role, database)).fetchone()
-            return row is not None and row[0] > 0
+    def inside(self) -> bool:
+        """Somebody else holds the lock of writers."""
+        with closing(self._connect()) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+            return False
 
-    return inside
+    def size(self) -> int:
+        with closing(self._connect()) as connection:
+            return int(connection.execute(_SIZE).fetchone()[0])
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=0, isolation_level=None)
+
+
+class PostgresProbe:
+    """A connection of the administrator's. Use it as a context."""
+
+    def __init__(self, admin_url: str, app_url: str) -> None:
+        app, admin = urlsplit(app_url), urlsplit(admin_url)
+        self._role = app.username or ""
+        self._connection = psycopg.connect(admin._replace(path=app.path).geturl(), autocommit=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def inside(self) -> bool:
+        """A connection of the service's role has a transaction id, which only those that write get."""
+        query = (
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE usename = %s AND datname = current_database() AND backend_xid IS NOT NULL"
+        )
+        return self._number(query, self._role) > 0
+
+    def size(self) -> int:
+        return self._number(_SIZE)
+
+    def _number(self, query: LiteralString, *values: str) -> int:
+        row = self._connection.execute(query, values).fetchone()
+        assert row is not None
+        return int(row[0])
 
 
 @dataclass
@@ -71,6 +110,7 @@ class Service:
     probe: Probe
     up: asyncio.Event = field(default_factory=asyncio.Event)
     starts: int = 0
+    _ended: asyncio.Task[int] | None = None
 
     @property
     def base_url(self) -> str:
@@ -96,6 +136,7 @@ class Service:
 
     async def ready(self) -> None:
         """Wait until it listens, which it does only after its start was recorded."""
+        assert self._ended is not None
         listening = asyncio.create_task(self._listens())
         await asyncio.wait({listening, self._ended}, return_when=asyncio.FIRST_COMPLETED)
         if not listening.done():
@@ -116,28 +157,31 @@ class Service:
 
     async def kill(self, look: Callable[[], None] = lambda: None) -> bool:
         """Freeze it, look, kill it; whether it stood inside a transaction that writes."""
-        self._process.send_signal(signal.SIGSTOP)
-        while not self._frozen():
-            await asyncio.sleep(0)
+        self._freeze()
         look()
-        inside = self.probe()
+        inside = self.probe.inside()
         self.up.clear()
         self._process.send_signal(signal.SIGKILL)
-        assert await self._ended == -signal.SIGKILL
+        assert await self._end() == -signal.SIGKILL
         return inside
 
     async def stop(self) -> None:
         """End it in good order."""
         self.up.clear()
         self._process.send_signal(signal.SIGTERM)
-        assert await self._ended in {0, -signal.SIGTERM}
+        assert await self._end() in {0, -signal.SIGTERM}
 
     async def abandon(self) -> None:
         """End whatever still runs."""
-        if not self._ended.done():
+        if self._ended is not None and not self._ended.done():
             self._process.send_signal(signal.SIGKILL)
-            await self._ended
+            await self._end()
 
-    def _frozen(self) -> bool:
-        state = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state in {"T", "Z"}
+    async def _end(self) -> int:
+        assert self._ended is not None
+        return await self._ended
+
+    def _freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+        while Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"T", "Z"}:
+            time.sleep(0.0005)

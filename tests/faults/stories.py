@@ -41,7 +41,16 @@ class Teller:
 
     async def tell(self, over: asyncio.Event) -> None:
         """Tell stories until it is over; the last one is told to its end."""
-        stories = (self._use, self._use, self._two, self._deny, self._withdraw, self._race, self._implement, self._later)
+        stories = (
+            self._use,
+            self._use,
+            self._two,
+            self._deny,
+            self._withdraw,
+            self._race,
+            self._implement,
+            self._later,
+        )
         while not over.is_set():
             await self._random.choice(stories)()
 

@@ -22,7 +22,7 @@ from app.settings import PREFIX, load
 from app.tokens.clients import SCOPES, Caller
 from tests.actions.worlds import AUDITOR, CODE, HEAD, TLS, WORLD
 from tests.faults.console import Console
-from tests.faults.history import History
+from tests.faults.history import Call, History
 from tests.faults.provider import Provider
 from tests.faults.service import Service
 from tests.faults.stories import APPROVERS, Teller
@@ -30,8 +30,10 @@ from tests.faults.tab import Tab
 from tests.faults.trail import Trail
 
 TELLERS = 5
-COLD_EVERY = 10
+COLD_EVERY = 25
 """Every so many starts are by the console script, imports and all."""
+COMMITTED = 0.3
+"""The share of kills that come right after a commit, before its answer; the others come at random within a call."""
 STILLBORN = 0.06
 """The share of kills that come before the service listens."""
 AUDIENCES = [f"https://gateway.vendor.example/exu-{product}" for product in ("alma", "esploro")]
@@ -99,9 +101,12 @@ class Storm:
 
     async def _kill_often(self, kills: int) -> None:
         for n in range(kills):
-            await self.history.answers(self.random.randint(4, 16))
+            await self.history.answers(self.random.randint(2, 10))
             call = await self.history.decides()
-            await asyncio.sleep(self.random.uniform(0, 1.2 * self.history.length(call.kind)))
+            if self.random.random() < COMMITTED:
+                await self._commits(call)
+            else:
+                await asyncio.sleep(self.random.uniform(0, 1.2 * self.history.length(call.kind)))
             await self._kill()
             while self.random.random() < STILLBORN and self.kills < kills:
                 self.service.launch()
@@ -111,6 +116,12 @@ class Storm:
             await self.service.ready()
             if self.kills >= kills:
                 return
+
+    async def _commits(self, call: Call) -> None:
+        """Wait for a commit while the call is not answered yet."""
+        before = self.service.probe.size()
+        while call in self.history.running and self.service.probe.size() == before:  # noqa: ASYNC110 -- asked beside it
+            await asyncio.sleep(0)
 
     async def _launch(self) -> None:
         self.service.launch()
@@ -184,14 +195,15 @@ class Storm:
 
     def figures(self) -> dict[str, Any]:
         """What the run amounts to."""
-        unknown = Counter(call.kind for call in self.history.calls if call.outcome == "unknown")
+        broke_off = [call for call in self.history.calls if call.outcome == "unknown"]
         return {
             "kills": self.kills,
             "in_flight": self.in_flight,
             "inside": self.inside,
             "starts": self.service.starts,
             "calls": len(self.history.calls),
-            "unknown": dict(sorted(unknown.items())),
+            "unknown": dict(sorted(Counter(call.kind for call in broke_off).items())),
+            "unknown, yet done": sum(call.answer.get("found", False) for call in broke_off),
         }
 
 

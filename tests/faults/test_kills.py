@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -15,7 +16,7 @@ from app.trail.note import VerifierKey
 from tests.faults import invariants
 from tests.faults.nursery import Nursery
 from tests.faults.provider import Provider
-from tests.faults.service import Service, postgres_probe, sqlite_probe
+from tests.faults.service import PostgresProbe, Probe, Service, SqliteProbe
 from tests.faults.storm import Storm, settings
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.smtp import SmtpSink
@@ -30,13 +31,16 @@ async def storm(
 ) -> AsyncIterator[Storm]:
     """A storm over an enrolled institution, before its first kill."""
     path = tmp_path / "countersign.db"
-    url, owner_url, probe = f"sqlite:///{path}", None, sqlite_probe(path)
-    if request.param == "postgresql":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        urls = request.getfixturevalue("postgres_url")
-        url, owner_url, probe = urls.app, urls.owner, postgres_probe(server.admin_url, urls.app)
-    secrets = {"countersign": "secret", "countersign-approvals": "other secret"}
-    with Provider(clients=secrets) as provider, Nursery(tmp_path) as nursery:
+    with ExitStack() as stack:
+        url, owner_url = f"sqlite:///{path}", None
+        probe: Probe = SqliteProbe(path)
+        if request.param == "postgresql":
+            server: PostgresServer = request.getfixturevalue("postgres")
+            urls = request.getfixturevalue("postgres_url")
+            url, owner_url = urls.app, urls.owner
+            probe = stack.enter_context(PostgresProbe(server.admin_url, urls.app))
+        secrets = {"countersign": "secret", "countersign-approvals": "other secret"}
+        provider, nursery = stack.enter_context(Provider(clients=secrets)), stack.enter_context(Nursery(tmp_path))
         given = settings(tmp_path, free_port, smtp_sink.url, url, owner_url)
         made = Storm(Service(nursery, given, free_port, probe), provider, tmp_path, Random(2026))
         try:
@@ -47,9 +51,9 @@ async def storm(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_what_the_service_said_holds_however_often_it_is_killed(
-    storm: Storm, smtp_sink: SmtpSink
+    storm: Storm, smtp_sink: SmtpSink, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await storm.rage(KILLS)
     outcome = await storm.close()
@@ -65,7 +69,10 @@ async def test_what_the_service_said_holds_however_often_it_is_killed(
         "I6 checkpoints, receipts": invariants.checkpoints_only_grow(trail, history, mails, key),
         "I7 keys that broke off, had taken effect": invariants.keys_resolve(trail, history),
     }
-    print(json.dumps(figures))
+    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    assert isinstance(reporter, pytest.TerminalReporter)
+    with capsys.disabled():
+        reporter.write_line(f"\n{json.dumps(figures)}")
     assert await storm.active_after(timedelta(hours=6)) == 0
     report = await storm.verify(outcome, [each.content for each in mails[:: len(mails) // 5]])
     assert (report["exit_code"], report["anchored"], report["entries"]) == (0, True, len(trail.leaves)), report

@@ -52,7 +52,8 @@ class Trail:
     def count(self, request: str, type_: str, **data: Any) -> int:
         """How often the request has that event, with this data."""
         return sum(
-            entry["type"] == type_ and data.items() <= entry["data"].items() for entry in self.by_request.get(request, ())
+            entry["type"] == type_ and data.items() <= entry["data"].items()
+            for entry in self.by_request.get(request, ())
         )
 
     def types(self, request: str) -> Counter[str]:
