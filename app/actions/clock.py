@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 
+from app.actions import stop_codes
 from app.actions.held import Held, changed_row, hold
 from app.actions.ledger import write
 from app.actions.mails import post
@@ -15,7 +16,7 @@ from app.actions.services import Services
 from app.domain.errors import Unavailable
 from app.domain.events import WORKER, Actor, Event
 from app.domain.request import Status
-from app.storage import drafts, entries, idempotency, institutions, refusals, requests, web_sessions
+from app.storage import attempts, drafts, entries, idempotency, institutions, refusals, requests, web_sessions
 from app.storage.refusals import RefusalRow
 
 BATCH = 50
@@ -123,9 +124,10 @@ def _refusal(row: RefusalRow) -> Event:
 
 
 async def tidy(services: Services) -> None:
-    """Forget what is over: sessions, sign-ins and drafts nobody finished, idempotency keys past their day."""
+    """Forget what is over: sessions, sign-ins and drafts nobody finished, old keys and tries."""
     async with services.database.begin() as tx:
         now = await tx.now()
         await web_sessions.sweep(tx, now, now - FLOW_LIFE)
         await drafts.sweep(tx, now - DRAFT_LIFE)
         await idempotency.sweep(tx, now)
+        await attempts.sweep(tx, now - stop_codes.WINDOW)

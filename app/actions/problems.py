@@ -137,6 +137,11 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
     ),
     "draft-over": (410, "This answer is no longer open", "Open the request and answer again."),
     "form-refused": (403, "This form cannot be taken", "Open the page again, and send the form from there."),
+    "stop-refused": (
+        403,
+        "Nothing was ended",
+        "Check the institution code and the stop code, letter by letter; each code works once.",
+    ),
     # Signing in and enrolling, on pages.
     "enrolment-code-wrong": (
         422,

@@ -36,8 +36,7 @@ async def count(tx: Transaction, key: bytes, now: datetime, window: timedelta) -
         )
         .returning(_TABLE.c.began, _TABLE.c.count)
     )
-    found = (await tx.connection.execute(counted)).one()
-    return Tries(found.began, found.count)
+    return Tries(*(await tx.connection.execute(counted)).one())
 
 
 async def sweep(tx: Transaction, before: datetime) -> None:

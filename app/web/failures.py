@@ -102,6 +102,7 @@ _FAILURES: Mapping[str, Failure] = {
             "If other services at your institution fail too, your IT service desk may already know.",
             "Without your sign-in nobody can approve. The gate stays closed, which is safe.",
             "To end access that is already open, use the buttons on the requests page.",
+            "If nobody can sign in, a printed stop code ends all access at /stop.",
         ),
     ),
     "unavailable": Failure(

@@ -23,7 +23,7 @@ from tests.actions.worlds import CODE, HEAD, LIBRARIAN, World
 from tests.web.reading import judge
 from tests.web.site import Site, app_of, visit
 
-OPEN = ("/sign-in", f"/sign-in/{CODE}", "/problems", "/problems/case-not-escalated")
+OPEN = ("/sign-in", f"/sign-in/{CODE}", "/stop", "/problems", "/problems/case-not-escalated")
 HOSTILE: dict[str, Any] = {
     "case_title": "<script>alert(1)</script>\u202egnp.exe\u2069\"'></h1><img src=x onerror=alert(1)>" + "x" * 100,
     "reason": "y" * 3900 + "</blockquote><form action=//evil.example>\u2066{{ 7*7 }}",
@@ -145,6 +145,7 @@ async def test_every_page_is_guarded_and_answers_a_look_like_a_visit(site: Site)
         request,
         f"{request}/check/{draft}",
         "/settings/people",
+        "/settings/stop-codes",
         "/trail",
         f"/enrol/{CODE}",
         "/nothing",
@@ -176,7 +177,8 @@ async def test_links_of_pages_lead_somewhere(site: Site) -> None:
     filed = await site.world.file()
     site.enter(HEAD)
     links = set[str]()
-    for path in (*OPEN, "/requests", f"/requests/{filed.row.id}", "/settings/people", "/trail", "/nothing", "/r/x"):
+    settings = ("/settings/people", "/settings/stop-codes")
+    for path in (*OPEN, "/requests", f"/requests/{filed.row.id}", *settings, "/trail", "/nothing", "/r/x"):
         links |= judge((await site.get(path)).text).links
     posts = {"/sign-out", "/sign-in/01EXU_INST", "/trail/export", f"/requests/{filed.row.id}/answer"}
     for link in sorted(links - posts):
