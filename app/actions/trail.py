@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ from app.domain.errors import Refusal, Refused
 from app.domain.events import CATALOGUE, Actor
 from app.domain.institution import Institution
 from app.domain.kinds import VENDOR, is_code
+from app.domain.times import stamp
 from app.storage import entries, institutions, nodes
 from app.storage.database import Transaction
 from app.storage.entries import LeafFilter
@@ -31,16 +33,22 @@ from app.trail.proofs import ProofError
 from app.trail.tiles import Tile
 
 Reader = Caller | Visitor
+SCAN = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which entries a list shows: from `start` (in) to `stop` (out); null narrows nothing."""
+    """Which entries a list shows: from `start` (in) to `stop` (out), recorded `after` and `before` (both out); null
+    narrows nothing.
+    """
 
     start: int = 0
     stop: int | None = None
     type: str | None = None
     request: str | None = None
+    actor: str | None = None
+    after: datetime | None = None
+    before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +138,20 @@ async def find(
 ) -> tuple[tuple[Seen, ...], int | None]:
     """The first `limit` entries wanted, by rising index, and the index at which the next page starts (None: no more).
 
+    A page by actor looks at `SCAN` entries at most, so it may be short, or empty, and still not be the last.
+
     Raises `Refused`: not-found, forbidden, validation for a type that the catalogue does not have.
     """
     admit(who, code, proving=False)
     if wanted.type is not None and wanted.type not in CATALOGUE:
         raise Refused(Refusal.of_field("/type", "There is no such type of entries."))
-    chosen = LeafFilter(wanted.start, wanted.stop, wanted.type, None, wanted.request)
     async with services.database.read() as tx:
         row = await institutions.read(tx, code)
         if row is None:
             raise Refused(NOT_FOUND)
+        start, stop = await _span(tx, code, wanted)
+        end = stop if wanted.actor is None else min(stop, start + SCAN)
+        chosen = LeafFilter(start, end, wanted.type, None, wanted.request, wanted.actor)
         found = await entries.find(tx, code, chosen, limit + 1)
     sees = sees_private(who, Institution.from_data(row.state))
     seen = tuple(
@@ -151,7 +163,21 @@ async def find(
         )
         for each in found[:limit]
     )
-    return seen, found[limit].entry.index if len(found) > limit else None
+    following = found[limit].entry.index if len(found) > limit else end
+    return seen, following if following < stop else None
+
+
+async def _span(tx: Transaction, code: str, wanted: Wanted) -> tuple[int, int]:
+    """The range of indexes that the wanted range and times leave."""
+    _, edge = await nodes.snapshot(tx, code)
+    start, stop = wanted.start, edge.size if wanted.stop is None else min(wanted.stop, edge.size)
+    if wanted.after is not None:
+        after = stamp(wanted.after)
+        start = max(start, await entries.first_where(tx, code, edge.size, lambda at: at > after))
+    if wanted.before is not None:
+        before = stamp(wanted.before)
+        stop = min(stop, await entries.first_where(tx, code, edge.size, lambda at: at >= before))
+    return start, stop
 
 
 def page_from(wanted: Wanted, cursor: str | None) -> Wanted:

@@ -71,6 +71,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200), Line]
 Text = Annotated[str, Field(min_length=1, max_length=4000), Prose]
 Code = Annotated[str, Field(min_length=1, max_length=40), Line]
 RequestRef = Annotated[str, Field(pattern=r"^req_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
+ActorRef = Annotated[str, Field(pattern=r"^((per|cli|opr)_[0-7][0-9a-hjkmnp-tv-z]{25}|service|worker)$")]
 Email = Annotated[
     str,
     Field(max_length=254, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"),
@@ -204,5 +205,8 @@ class EntriesQuery(BaseModel):
     stop: Annotated[int, Field(ge=0, lt=1 << 31)] | None = Field(default=None, alias="to")
     type: Annotated[str, Field(max_length=100)] | None = None
     request: RequestRef | None = None
+    actor: ActorRef | None = None
+    after: Instant | None = None
+    before: Instant | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=200)] | None = None

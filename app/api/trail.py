@@ -44,8 +44,13 @@ _ZIP: dict[int | str, dict[str, Any]] = {
 async def entries(
     who: ReaderDep, services: ServicesDep, code: str, query: Annotated[schemas.EntriesQuery, Query()]
 ) -> Response:
-    """From `from` (in) to `to` (out); private parts where the caller may see them."""
-    wanted = page_from(Wanted(query.start, query.stop, query.type, query.request), query.cursor)
+    """From `from` (in) to `to` (out), recorded after `after` and before `before`.
+
+    Private parts are in it where the caller may see them. A page by `actor` looks at 20,000 entries, so it may be
+    short, or empty: go on until `next_cursor` is null.
+    """
+    asked = (query.start, query.stop, query.type, query.request, query.actor, query.after, query.before)
+    wanted = page_from(Wanted(*asked), query.cursor)
     found, following = await trail.find(services, who, code, wanted, query.limit)
     page = {"items": list(map(_item, found)), "next_cursor": None if following is None else str(following)}
     return Response(orjson.dumps(page), media_type="application/json")

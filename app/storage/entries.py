@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -31,13 +31,17 @@ _COMMON_TYPES = tuple(type_ for type_ in CATALOGUE if type_.startswith(_COMMON) 
 
 @dataclass(frozen=True, slots=True)
 class LeafFilter:
-    """Which entries a page shows; a null narrows nothing. `start` is in, `stop` is out."""
+    """Which entries a page shows; a null narrows nothing. `start` is in, `stop` is out.
+
+    No index helps with `actor`: name a range as well.
+    """
 
     start: int = 0
     stop: int | None = None
     type: str | None = None
     subject: str | None = None
     request: str | None = None
+    actor: str | None = None
 
 
 async def read_leaves(tx: Transaction, log: str, start: int, stop: int) -> list[Stored]:
@@ -66,7 +70,23 @@ async def find(tx: Transaction, log: str, wanted: LeafFilter, limit: int) -> lis
         value = getattr(wanted, name)
         if value is not None:
             query = query.where(_LEAVES.c[name] == value)
+    if wanted.actor is not None:
+        begins = f'{{"actor":{{"id":"{wanted.actor}","'.encode()  # as every leaf begins: its keys are sorted
+        query = query.where(sa.func.substr(_LEAVES.c.leaf, 1, len(begins)) == sa.literal(begins, sa.LargeBinary))
     return await _read(tx, query.limit(limit))
+
+
+async def first_where(tx: Transaction, log: str, size: int, holds: Callable[[str], bool]) -> int:
+    """The index of the first of `size` entries whose `at` (a stamp) `holds`; `size` where none does.
+
+    `holds` has to hold for every later stamp too. As `at` never decreases, it takes log2(`size`) reads by key.
+    """
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        ((leaf, _),) = await read_bytes(tx, log, middle, middle + 1)
+        low, high = (low, middle) if holds(orjson.loads(leaf)["at"]) else (middle + 1, high)
+    return low
 
 
 async def stream(tx: Transaction, log: str, start: int, stop: int) -> AsyncIterator[list[Stored]]:

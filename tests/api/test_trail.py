@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from app.actions import trail
 from app.api.guard import SESSION
 from app.audit.verify import verify_bundle
 from app.identity.browser import cookie_name
@@ -19,6 +20,7 @@ from app.trail.proofs import verify_consistency, verify_inclusion
 from app.web import call
 from tests.actions.worlds import AUDITOR, CODE, HEAD
 from tests.api.conftest import Api
+from tests.storage.bulk import grow
 
 TRAIL = f"/v1/institutions/{CODE}/trail"
 
@@ -77,6 +79,43 @@ async def test_entries_come_page_by_page_whole_and_without_what_the_caller_may_n
     assert [item["private"]["fields"]["engineer_name"] for item in seen] == ["Tier 3 engineer"]
 
 
+async def test_entries_are_found_by_actor_and_time(calls: Api) -> None:
+    first, _ = await calls.file(), await calls.file()
+
+    async def found(**query: Any) -> list[dict[str, Any]]:
+        page = (await calls.http.get(f"{TRAIL}/entries", params=query)).json()
+        assert page["next_cursor"] is None
+        return [item["entry"] for item in page["items"]]
+
+    every = await found()
+    for actor in sorted({entry["actor"]["id"] for entry in every}):
+        assert await found(actor=actor) == [entry for entry in every if entry["actor"]["id"] == actor]
+    created = next(entry for entry in every if entry["subject"] == first["id"])
+    at = created["at"]
+    assert await found(after=at) == [entry for entry in every if entry["at"] > at]
+    assert await found(before=at) == [entry for entry in every if entry["at"] < at]
+    assert await found(after=at, before=at) == []
+    wanted = {"actor": created["actor"]["id"], "type": "request.created", "before": every[-1]["at"]}
+    assert await found(**wanted) == [created]
+
+
+async def test_a_page_by_actor_looks_at_no_more_than_so_many_entries(
+    calls: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trail, "SCAN", 10)
+    await grow(calls.world.services.database, CODE, 45)
+    whole = (await calls.http.get(f"{TRAIL}/entries", params={"actor": "worker"})).json()["items"]
+    pages, cursor = [], "0"
+    while cursor is not None:
+        page = (await calls.http.get(f"{TRAIL}/entries", params={"actor": "worker", "cursor": cursor})).json()
+        pages.append([item["index"] for item in page["items"]])
+        cursor = page["next_cursor"]
+    first = next(index for page in pages for index in page)
+    assert [len(page) for page in pages[1:]] == [10, 10, 10, 5]
+    assert [index for page in pages for index in page] == list(range(first, 45))
+    assert len(whole) < 10
+
+
 async def test_an_auditor_takes_a_bundle_that_verifies(enrolled: Api, tmp_path: Path) -> None:
     filed = await enrolled.file(environment="alma-production")
     await enrolled.world.approve(HEAD, filed["id"])
@@ -126,6 +165,7 @@ async def test_a_trail_is_closed_to_others_as_if_there_were_none(enrolled: Api) 
         ("export?format=bundle&request=x", ["/request"]),
         ("entries?type=no.such", ["/type"]),
         ("entries?cursor=x", ["/cursor"]),
+        ("entries?actor=x&after=yesterday&before=2026-11-22", ["/actor", "/after", "/before"]),
         ("entries?from=-1&limit=1000", ["/from", "/limit"]),
         ("entries?since=yesterday", ["/since"]),
         ("proof/inclusion", ["/index"]),

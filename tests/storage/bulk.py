@@ -37,7 +37,8 @@ async def grow(database: Database, log: str, size: int) -> None:
             {"log": log, "level": row.level, "idx": row.index, "hashes": row.hashes, "root": row.root}
             for row in planned.rows
         ]
-        await tx.connection.execute(sa.insert(tables.tiles), full)
+        if full:
+            await tx.connection.execute(sa.insert(tables.tiles), full)
         grown = {"size": size, "edge": planned.edge.hashes, "last_at": head.at}
         await tx.connection.execute(sa.update(tables.logs).where(tables.logs.c.log == log).values(grown))
 
