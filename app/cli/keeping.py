@@ -18,17 +18,22 @@ from app.actions.services import Services
 from app.actions.world import read_client, read_world
 from app.actions.worldspecs import World
 from app.actions.worldtable import WorldError
-from app.cli.common import NO, UNTRIED, echo_json, fail, settings, this_operator, with_services
+from app.cli.common import NO, UNTRIED, echo_json, fail
+from app.cli.services import settings, this_operator, with_services
 from app.tokens.keys import Rotation
 from app.tokens.secrets import new_secret
 from app.trail.note import VerifierKey
 
 Json = Annotated[bool, typer.Option("--json", help="For machines: JSON, a line each.")]
 
+commands = typer.Typer()
 keys = typer.Typer(no_args_is_help=True, help="The keys that sign tokens and trails.")
 client = typer.Typer(no_args_is_help=True, help="API clients added by hand; those of a world file belong there.")
+commands.add_typer(keys, name="keys")
+commands.add_typer(client, name="client")
 
 
+@commands.command()
 def apply(
     world: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The world file (TOML).")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
