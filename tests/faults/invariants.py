@@ -75,7 +75,7 @@ def _claims(token: str) -> dict[str, Any]:
 def acknowledged_is_recorded_once(trail: Trail, history: History) -> int:
     """I2: every acknowledged event is in the trail exactly once, and nothing is that nobody asked for."""
     filed = {call.answer["id"] for call in history.acknowledged("create")}
-    assert set(trail.by_request) == filed
+    assert set(trail.by_request) == filed, set(trail.by_request) ^ filed
     assert all(trail.types(request)["request.created"] == 1 for request in filed)
     _decisions(trail, history)
     for kind, type_ in ENDINGS.items():
