@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from typing import Any, NoReturn
 
 import app.main  # noqa: F401 -- `serve` would import it, by name
@@ -50,6 +51,8 @@ def _be(order: dict[str, Any]) -> NoReturn:
         cli.app(args=order["run"], prog_name="countersign")
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
+    except BaseException:  # noqa: BLE001 -- the end of the process, as of any program
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -153,6 +153,7 @@ class Service:
                 await asyncio.sleep(0.01)
             else:
                 writer.close()
+                await writer.wait_closed()
                 return
 
     async def kill(self, look: Callable[[], None] = lambda: None) -> bool:

@@ -53,6 +53,9 @@ class Storm:
     in_flight: int = 0
     codes: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.console = Console(self.service, self.history, self.random)
+
     async def prepare(self) -> None:
         """Tables, the world, everybody enrolled, the service up."""
         await self._run("migrate")
@@ -62,7 +65,6 @@ class Storm:
         self.codes = {each["institution"]: each["enrolment_code"] for each in map(json.loads, said.splitlines())}
         self.service.launch()
         await self.service.ready()
-        self.console = Console(self.service, self.history, self.random)
         await self.console.sign_in()
         await self._enrol()
 
@@ -133,6 +135,11 @@ class Storm:
         self.inside += await self.service.kill(look)
         self.kills += 1
 
+    async def abandon(self) -> None:
+        """End whatever still runs."""
+        await self.console.close()
+        await self.service.abandon()
+
     async def close(self) -> Outcome:
         """Look at everything a last time, take the trail home, stop, deliver what is left."""
         filed = {call.answer["id"] for call in self.history.acknowledged("create")}
@@ -146,7 +153,6 @@ class Storm:
         async with httpx2.AsyncClient(trust_env=False, verify=TLS) as client:
             jwks = (await client.get(f"{self.provider.issuer}/jwks")).content
         keys = await self.console.verifier_keys()
-        await self.console.close()
         await self.service.stop()
         (self.folder / "jwks.json").write_bytes(jwks)
         return Outcome(bundle, Trail.read(bundle), statuses, keys)

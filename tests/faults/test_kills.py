@@ -47,7 +47,7 @@ async def storm(
             await made.prepare()
             yield made
         finally:
-            await made.service.abandon()
+            await made.abandon()
 
 
 @pytest.mark.slow
