@@ -7,7 +7,8 @@ text begins with the path of the wrong member.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
@@ -37,12 +38,12 @@ class Value:
         return cls(**{name: _member(name, read, members[name]) for name, read in _readers(cast("Hashable", cls))})
 
 
-def exactly(data: object, names: Collection[str]) -> Mapping[str, Any]:
+def exactly(data: object, names: AbstractSet[str]) -> Mapping[str, Any]:
     """`data` as an object with exactly the members `names`. Raises `ValueError`, naming what is too much."""
-    if not isinstance(data, dict | Mapping):  # dict first: asking the abstract class is slow
-        raise ValueError("an object is wanted")  # noqa: TRY004 - wrong input is one kind of error
-    if len(data) != len(names) or not all(map(data.__contains__, names)):
-        wrong = sorted(set(map(str, data)) ^ set(names))
+    if type(data) is not dict and not isinstance(data, Mapping):  # dict first: asking the abstract class is slow
+        raise ValueError("an object is wanted")
+    if data.keys() != names:
+        wrong = sorted(set(map(str, data)) ^ names)
         raise ValueError(f"{', '.join(wrong)}: unknown or missing")
     return data
 
@@ -76,8 +77,8 @@ def _dump(value: Any) -> Any:
 
 
 @cache
-def _names(cls: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(cls))
+def _names(cls: Any) -> AbstractSet[str]:
+    return dict.fromkeys(field.name for field in fields(cls)).keys()  # in their order
 
 
 @cache

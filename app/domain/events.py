@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any, Literal, cast
 
-from app.domain.catalogue import CATALOGUE, RULES, VERSION, Spec
+from app.domain.catalogue import CATALOGUE, RULES, VERSION, Rule, Spec
 from app.domain.data import exactly
 from app.domain.errors import CatalogueError
 from app.domain.ids import is_id
-from app.domain.kinds import MAX_INT, VENDOR, check_of, is_code, is_sha
+from app.domain.kinds import VENDOR, Check, check_of, is_sha
 from app.domain.times import parse_stamp
 
 __all__ = ["CATALOGUE", "SERVICE", "WORKER", "Actor", "ActorKind", "Entry", "Event", "Spec", "check", "entry_from"]
@@ -64,11 +64,46 @@ class Entry:
     private: str | None
 
 
+_Checks = tuple[tuple[str, Check], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of the catalogue, compiled."""
+
+    spec: Spec
+    subject: Check
+    data: _Checks
+    private: _Checks
+    rule: Rule | None
+    detail: str
+
+
+@cache
+def _row(type_: str) -> _Row:
+    spec = CATALOGUE.get(type_)
+    if spec is None:
+        raise ValueError("type: not of the catalogue")
+    subject = check_of("code" if spec.subject == "code" else f"id:{spec.subject}")
+    return _Row(spec, subject, _checks(spec.data), _checks(spec.private), *RULES.get(type_, (None, "")))
+
+
+def _checks(kinds: Mapping[str, str]) -> _Checks:
+    return tuple((name, check_of(kind)) for name, kind in kinds.items())
+
+
+_FRAME = _checks(
+    {"at": "ts", "id": "id:evt", "index": "int", "institution": "code", "subject": "str", "type": "str", "v": "int"}
+)
+_ACTOR_FRAME = _checks({"id": "str", "kind": "str"})
+
+
 def check(event: Event) -> None:
     """Raise `CatalogueError` unless the event is of the catalogue, its private fields included."""
     try:
-        spec = _check(event.type, event.subject, event.actor, event.data)
-        _check_private(event.private, spec)
+        row = _row(event.type)
+        _check(row, event.subject, _actor(event.actor.kind, event.actor.id), event.data)
+        _check_private(event.private, row)
     except ValueError as error:
         raise CatalogueError(f"{event.type}: {error}") from None
 
@@ -82,80 +117,63 @@ def entry_from(obj: Mapping[str, Any]) -> Entry:
 
 
 def _entry(obj: Mapping[str, Any]) -> Entry:
-    _members(obj, _COMMITTED if "private" in obj else _FIELDS)
-    actor = _members(obj["actor"], _ACTOR)
-    at, type_, subject, id_ = obj["at"], obj["type"], obj["subject"], obj["id"]
-    kind, who = actor["kind"], actor["id"]
-    if not (type(at) is type(type_) is type(subject) is type(id_) is type(kind) is type(who) is str):
-        raise ValueError("at, type, subject, id, actor.kind, actor.id: strings are wanted")
-    entry = Entry(
-        index=obj["index"],
-        id=id_,
-        at=parse_stamp(at),
-        institution=obj["institution"],
-        type=type_,
-        subject=subject,
-        actor=Actor(cast("ActorKind", kind), who),
-        data=obj["data"],
-        private=obj.get("private"),
-    )
-    if type(obj["v"]) is not int or obj["v"] != VERSION:
+    """Hot: met for every entry that is verified."""
+    exactly(obj, _COMMITTED if "private" in obj else _FIELDS)
+    _apply("", obj, _FRAME)
+    actor = exactly(obj["actor"], _ACTOR)
+    _apply("actor.", actor, _ACTOR_FRAME)
+    type_, subject, institution, private = obj["type"], obj["subject"], obj["institution"], obj.get("private")
+    row, by, data = _row(type_), _actor(actor["kind"], actor["id"]), obj["data"]
+    _check(row, subject, by, data)
+    if obj["v"] != VERSION:
         raise ValueError("v: an unknown version")
-    if type(entry.index) is not int or not 0 <= entry.index <= MAX_INT:
-        raise ValueError("index: an integer from 0 is wanted")
-    if not is_id(id_, "evt"):
-        raise ValueError("id: evt_… is wanted")
-    if not is_code(entry.institution):
-        raise ValueError("institution: a code is wanted")
-    _check_place(entry, _check(entry.type, entry.subject, entry.actor, entry.data), committed="private" in obj)
-    return entry
-
-
-def _check_private(private: Mapping[str, str | None] | None, spec: Spec) -> None:
-    if (private is not None) != bool(spec.private):
-        raise ValueError("private: present exactly where the catalogue lists private fields")
-    _check_fields("private", private or {}, spec.private)
-
-
-def _check_place(entry: Entry, spec: Spec, *, committed: bool) -> None:
-    if committed != bool(spec.private) or (committed and not is_sha(entry.private)):
+    if ("private" in obj) != bool(row.private) or (row.private and not is_sha(private)):
         raise ValueError("private: a commitment exactly where the catalogue lists private fields")
-    if spec.subject == "code" and entry.subject != entry.institution:
+    if row.spec.subject == "code" and subject != institution:
         raise ValueError("subject: the institution's code is wanted")
-    if spec.vendor and entry.institution != VENDOR:
+    if row.spec.vendor and institution != VENDOR:
         raise ValueError("institution: this stands in the vendor's log alone")
+    return Entry(obj["index"], obj["id"], parse_stamp(obj["at"]), institution, type_, subject, by, data, private)
 
 
-def _members(found: Any, names: AbstractSet[str]) -> Mapping[str, Any]:
-    """As `exactly`, and quick where all is well."""
-    return found if type(found) is dict and found.keys() == names else exactly(found, names)
-
-
-def _check(type_: str, subject: str, actor: Actor, data: Mapping[str, Any]) -> Spec:
-    spec = CATALOGUE.get(type_)
-    if spec is None:
-        raise ValueError("type: not of the catalogue")
-    if not (is_code(subject) if spec.subject == "code" else is_id(subject, spec.subject)):
-        raise ValueError(f"subject: {spec.subject} is wanted")
-    if actor.kind not in spec.actors:
-        raise ValueError(f"actor.kind: one of {', '.join(sorted(spec.actors))} is wanted")
-    if not (actor.id in _SYSTEM_IDS if actor.kind == "system" else is_id(actor.id, _ACTOR_PREFIXES[actor.kind])):
+@lru_cache(1024)  # the same few do most of what is done
+def _actor(kind: str, who: str) -> Actor:
+    prefix = _ACTOR_PREFIXES.get(kind)
+    if not (who in _SYSTEM_IDS if kind == "system" else prefix is not None and is_id(who, prefix)):
         raise ValueError("actor.id: does not fit its kind")
-    _check_fields("data", data, spec.data)
-    holds, detail = RULES.get(type_, (None, ""))
-    if holds is not None and not holds(actor.kind, data):
-        raise ValueError(f"data: {detail}")
-    return spec
+    return Actor(cast("ActorKind", kind), who)
 
 
-def _check_fields(place: str, found: Mapping[str, Any], kinds: Mapping[str, str]) -> None:
+def _check(row: _Row, subject: str, actor: Actor, data: Mapping[str, Any]) -> None:
+    if actor.kind not in row.spec.actors:
+        raise ValueError(f"actor.kind: one of {', '.join(sorted(row.spec.actors))} is wanted")
     try:
-        _members(found, kinds.keys())
+        row.subject(subject)
+    except ValueError as error:
+        raise ValueError(f"subject: {error}") from None
+    _check_fields("data", data, row.spec.data, row.data)
+    if row.rule is not None and not row.rule(actor.kind, data):
+        raise ValueError(f"data: {row.detail}")
+
+
+def _check_private(private: Mapping[str, str | None] | None, row: _Row) -> None:
+    if (private is not None) != bool(row.private):
+        raise ValueError("private: present exactly where the catalogue lists private fields")
+    _check_fields("private", private or {}, row.spec.private, row.private)
+
+
+def _check_fields(place: str, found: Mapping[str, Any], kinds: Mapping[str, str], checks: _Checks) -> None:
+    try:
+        exactly(found, kinds.keys())
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from None
+    _apply(f"{place}.", found, checks)
+
+
+def _apply(place: str, found: Mapping[str, Any], checks: _Checks) -> None:
     name = ""
-    try:  # one for all of them, since most fields are right: this is met for every entry that is verified
-        for name, kind in kinds.items():
-            check_of(kind)(found[name])
+    try:  # one for all of them, since most fields are right
+        for name, check_one in checks:
+            check_one(found[name])
     except ValueError as error:
-        raise ValueError(f"{place}.{name}: {error}") from None
+        raise ValueError(f"{place}{name}: {error}") from None

@@ -13,7 +13,7 @@ PREFIXES = frozenset(
     "req ses grt cli per evt fnd chg scn whk dft dec sta opr eng".split(),
 )
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_FORM = re.compile(r"([a-z]{3})_([0-7][0-9a-hjkmnp-tv-z]{25})")
+_FORMS = {prefix: re.compile(prefix + r"_[0-7][0-9a-hjkmnp-tv-z]{25}") for prefix in PREFIXES}
 
 
 def new_id(prefix: str, at: datetime) -> str:
@@ -36,7 +36,13 @@ def encode(prefix: str, value: int) -> str:
     return prefix + "_" + "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
 
 
-def is_id(text: str, prefix: str | None = None) -> bool:
-    """Whether `text` is a TypeID of one of our prefixes (of `prefix`, if given)."""
-    match = _FORM.fullmatch(text)
-    return match is not None and (match[1] in PREFIXES if prefix is None else match[1] == prefix)
+def is_id(text: str, prefix: str) -> bool:
+    """Whether `text` is a TypeID of `prefix`, one of ours."""
+    return form_of(prefix).fullmatch(text) is not None
+
+
+def form_of(prefix: str) -> re.Pattern[str]:
+    """The form of the TypeIDs of `prefix`. Raises `ValueError` where it is none of ours."""
+    if prefix not in PREFIXES:
+        raise ValueError(prefix)
+    return _FORMS[prefix]

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.domain.data import Value, exactly, sorted_unique
 from app.domain.environment import Environment
-from app.domain.ids import is_id
+from app.domain.ids import form_of
 from app.domain.policy import Policy
 from app.domain.provider import Provider
 from app.domain.terms import Terms
@@ -56,9 +56,9 @@ def check_of(kind: str) -> Check:
         return _list(kind[1:-1])
     name, _, detail = kind.partition(":")
     if name == "id":
-        return _tests(f"an id {detail}_…", lambda value: type(value) is str and is_id(value, detail))
+        return _matches(f"an id {detail}_…", form_of(detail))
     if name == "enum":
-        return _tests(f"one of {detail}", frozenset(detail.split("|")).__contains__, hashable=True)
+        return _one_of(detail)
     if kind in _VALUES:
         return _parses(_VALUES[kind].from_data)
     if kind in _RECORDS:
@@ -66,10 +66,22 @@ def check_of(kind: str) -> Check:
     return _SIMPLE[kind]
 
 
-def _tests(wanted: str, holds: Callable[[Any], bool], *, hashable: bool = False) -> Check:
+def _matches(wanted: str, form: re.Pattern[str]) -> Check:
+    matches = form.fullmatch
+
     def check(value: Any) -> None:
-        if (hashable and type(value) is not str) or not holds(value):
+        if type(value) is not str or matches(value) is None:
             raise ValueError(f"{wanted} is wanted")
+
+    return check
+
+
+def _one_of(words: str) -> Check:
+    allowed = frozenset(words.split("|"))
+
+    def check(value: Any) -> None:
+        if type(value) is not str or value not in allowed:
+            raise ValueError(f"one of {words} is wanted")
 
     return check
 
@@ -90,10 +102,8 @@ def _nullable(inner: Check) -> Check:
 
 
 def _record(members: Mapping[str, str]) -> Check:
-    names = tuple(members)
-
     def check(value: Any) -> None:
-        found = exactly(value, names)
+        found = exactly(value, members.keys())
         for name, kind in members.items():
             try:
                 check_of(kind)(found[name])
@@ -125,11 +135,26 @@ def _stamp(value: Any) -> None:
     parse_stamp(value)
 
 
+def _text(value: Any) -> None:
+    if type(value) is not str:
+        raise ValueError("a string is wanted")
+
+
+def _boolean(value: Any) -> None:
+    if type(value) is not bool:
+        raise ValueError("true or false is wanted")
+
+
+def _integer(value: Any) -> None:
+    if type(value) is not int or not 0 <= value <= MAX_INT:
+        raise ValueError("an integer from 0 below 2^53 is wanted")
+
+
 _SIMPLE: Mapping[str, Check] = {
     "ts": _stamp,
-    "sha": _tests("sha256:<64 lower hex>", is_sha),
-    "code": _tests("an institution's code", is_code),
-    "str": _tests("a string", lambda value: type(value) is str),
-    "bool": _tests("true or false", lambda value: type(value) is bool),
-    "int": _tests("an integer from 0 below 2^53", lambda value: type(value) is int and 0 <= value <= MAX_INT),
+    "sha": _matches("sha256:<64 lower hex>", SHA),
+    "code": _matches("an institution's code", CODE),
+    "str": _text,
+    "bool": _boolean,
+    "int": _integer,
 }

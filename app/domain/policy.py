@@ -59,7 +59,7 @@ class Hours(Value):
     @classmethod
     def from_data(cls, data: object) -> Self:
         """The hours of `{"day","from","to"}`. Raises `ValueError`."""
-        members = exactly(data, ("day", "from", "to"))
+        members = exactly(data, {"day", "from", "to"})
         return cls(members["day"], _minutes("from", members["from"]), _minutes("to", members["to"]))
 
 
@@ -86,7 +86,7 @@ class Blackout(Value):
     @classmethod
     def from_data(cls, data: object) -> Self:
         """The range of `{"from","to"}`. Raises `ValueError`."""
-        members = exactly(data, ("from", "to"))
+        members = exactly(data, {"from", "to"})
         return cls(members["from"], members["to"])
 
 

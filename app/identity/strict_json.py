@@ -9,8 +9,8 @@ from collections.abc import Iterable
 def strict_json(data: bytes) -> object:
     """The value of UTF-8 JSON. Raises `ValueError`."""
     try:
-        value: object = json.loads(data.decode(), object_pairs_hook=_each_once, parse_constant=_no_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate is not text
+        value: object = _DECODER.decode(data.decode())
+        _ENCODER.encode(value).encode()  # a lone surrogate is not text
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return value
@@ -27,3 +27,7 @@ def _each_once(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
 
 def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_each_once, parse_constant=_no_constant)
+_ENCODER = json.JSONEncoder(ensure_ascii=False)

@@ -46,7 +46,7 @@ def test_ids_sort_by_the_millisecond_they_were_made(first: datetime, second: dat
 
 @pytest.mark.parametrize("text", ["", "req_", "req_8" + "0" * 25, "xxx_" + "0" * 26, "req_" + "0" * 25 + "l"])
 def test_what_is_no_id(text: str) -> None:
-    assert not ids.is_id(text)
+    assert not any(ids.is_id(text, prefix) for prefix in ids.PREFIXES)
 
 
 def test_only_one_account_may_be_requested() -> None:
