@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.actions.bindings import bound_event
 from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
@@ -11,22 +11,25 @@ from app.actions.services import Services
 from app.actions.signin import Visitor
 from app.audit.evidence import SignedIn, read_evidence
 from app.domain.errors import Refusal, Refused
-from app.domain.institution import Institution, is_admin, is_bound
+from app.domain.institution import Institution, is_admin
 from app.storage import institutions, objects, roster
 from app.storage.objects import EvidenceRow
-from app.storage.roster import PendingBinding
+from app.storage.roster import PendingBinding, RosterRow
 
 
 @dataclass(frozen=True, slots=True)
 class ListedPerson:
-    """One person of the list; `bound` tells whether an account at the provider counts as them."""
+    """One person of the list; `bound_at` tells since when an account at the provider counts as them.
+
+    `away_from` and `away_to` are the first and the last instant of being away; null where that side is open.
+    """
 
     id: str
     name: str
     email: str
     roles: tuple[str, ...]
     products: tuple[str, ...]
-    bound: bool
+    bound_at: datetime | None
     away_from: datetime | None
     away_to: datetime | None
 
@@ -62,25 +65,28 @@ async def people(services: Services, visitor: Visitor) -> PeopleView:
     if row is None:
         raise Refused(NOT_FOUND)
     state = Institution.from_data(row.state)
-    listed = tuple(
-        ListedPerson(
-            id=key,
-            name=names[key].name,
-            email=names[key].email,
-            roles=person.roles,
-            products=person.products,
-            bound=is_bound(state, key),
-            away_from=person.away_from,
-            away_to=person.away_to,
-        )
-        for key, person in state.people.items()
-        if not person.removed
-    )
+    listed = tuple(listed_person(state, names[key]) for key, person in state.people.items() if not person.removed)
     signs = tuple(
         WaitingSignIn(each.person, names[each.person].name, names[each.person].email, each.iss, each.sub, each.at)
         for each in waiting
     )
     return PeopleView(listed, signs)
+
+
+def listed_person(state: Institution, row: RosterRow) -> ListedPerson:
+    """A person of the roster as the list shows them."""
+    person = state.people[row.person]
+    binding = person.bound_at(state.provider.issuer)
+    return ListedPerson(
+        id=row.person,
+        name=row.name,
+        email=row.email,
+        roles=person.roles,
+        products=person.products,
+        bound_at=None if binding is None else binding.at,
+        away_from=person.away_from,
+        away_to=None if person.away_to is None else person.away_to - timedelta(microseconds=1),
+    )
 
 
 async def confirm_binding(services: Services, visitor: Visitor, person: str, *, confirm: bool) -> None:

@@ -137,6 +137,13 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
     ),
     "draft-over": (410, "This answer is no longer open", "Open the request and answer again."),
     "form-refused": (403, "This form cannot be taken", "Open the page again, and send the form from there."),
+    # Keeping people and environments.
+    "last-admin": (409, "The last admin stays", "Let another admin sign in first; then one of the two can go."),
+    "countersignature-needed": (
+        409,
+        "This has to be countersigned",
+        "What gives somebody more is a countersigned change. This version has none yet; taking away works at once.",
+    ),
     "stop-refused": (
         403,
         "Nothing was ended",

@@ -7,6 +7,7 @@ the institution and not to the vendor. What loosens has a countersignature (`cha
 from app.domain.environment import Environment
 from app.domain.institution.changes import loosens
 from app.domain.institution.life import evolve, opened
+from app.domain.institution.roster import judge_removal, judge_roles
 from app.domain.institution.state import (
     Change,
     Institution,
@@ -36,6 +37,8 @@ __all__ = [
     "is_admin",
     "is_bound",
     "is_vendor_address",
+    "judge_removal",
+    "judge_roles",
     "loosens",
     "needs_confirmation",
     "opened",
