@@ -6,7 +6,7 @@ import asyncio
 import multiprocessing
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -48,15 +48,17 @@ class Fleet:
         context = multiprocessing.get_context("spawn")
         ends = [context.Pipe() for _ in range(load.processes)]
         workers = [context.Process(target=_work, args=(load, place, theirs)) for place, (_, theirs) in enumerate(ends)]
-        for worker in workers:
+        for worker, (_, theirs) in zip(workers, ends, strict=True):
             worker.start()
+            theirs.close()  # so that the end of a process is the end of its pipe
         try:
             for ours, _ in ends:
                 _answer(ours)
             yield cls([ours for ours, _ in ends])
         finally:
             for ours, _ in ends:
-                ours.send(None)
+                with suppress(BrokenPipeError):
+                    ours.send(None)
             for worker in workers:
                 worker.join()
 
