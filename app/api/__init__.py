@@ -7,7 +7,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from app.api import health, oauth, requests, tiles, trail
+from app.api import admin, health, oauth, requests, tiles, trail
 from app.api.describe import description
 from app.api.route import ApiRoute, not_there
 
@@ -17,7 +17,7 @@ __all__ = ["mount", "routers"]
 def routers() -> APIRouter:
     """Every route of the API."""
     every = APIRouter(generate_unique_id_function=_named)
-    for room in (oauth, requests, trail, tiles, health):
+    for room in (oauth, requests, admin, trail, tiles, health):
         every.include_router(room.router)
     return every
 

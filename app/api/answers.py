@@ -190,6 +190,18 @@ class ApprovalToken(BaseModel):
     expires_at: Stamp
 
 
+class Environment(BaseModel):
+    """An environment of an institution, by the names of the world file; `implementation_ends` is null in support."""
+
+    name: str
+    product: str
+    tier: str
+    phase: str
+    implementation_ends: str | None
+    url: str
+    gateway_audience: str
+
+
 class Entry(BaseModel):
     """One entry of a trail; `private` is null where the caller may not see it, or nothing is there."""
 

@@ -145,6 +145,7 @@ async def test_every_page_is_guarded_and_answers_a_look_like_a_visit(site: Site)
         request,
         f"{request}/check/{draft}",
         "/settings/people",
+        "/settings/environments",
         "/settings/stop-codes",
         "/trail",
         f"/enrol/{CODE}",
@@ -177,7 +178,7 @@ async def test_links_of_pages_lead_somewhere(site: Site) -> None:
     filed = await site.world.file()
     site.enter(HEAD)
     links = set[str]()
-    settings = ("/settings/people", "/settings/stop-codes")
+    settings = ("/settings/people", "/settings/environments", "/settings/stop-codes")
     for path in (*OPEN, "/requests", f"/requests/{filed.row.id}", *settings, "/trail", "/nothing", "/r/x"):
         links |= judge((await site.get(path)).text).links
     posts = {"/sign-out", "/sign-in/01EXU_INST", "/trail/export", f"/requests/{filed.row.id}/answer"}
