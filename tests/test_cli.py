@@ -152,6 +152,18 @@ def test_a_trail_is_exported_and_verified_offline(shell: Shell) -> None:
     assert not list(shell.folder.glob("*.part"))
 
 
+def test_a_trail_is_exported_as_rows(shell: Shell) -> None:
+    shell.done("export", CODE, "--out", "all.jsonl", "--format", "jsonl")
+    *entries, end = map(json.loads, (shell.folder / "all.jsonl").read_text().splitlines())
+    assert [each["entry"]["type"] for each in entries] == ["trail.opened", "trail.exported"]
+    assert (end["end"], end["entries"]) == (True, 2)
+    shell.done("export", CODE, "--out", "some.csv", "--format", "csv", "--from", "1", "--to", "2")
+    assert len((shell.folder / "some.csv").read_text().splitlines()) == 3
+    for wrong in (["--format", "parquet"], ["--from", "1"], ["--format", "csv", "--from", "99"]):
+        assert shell.run("export", CODE, "--out", "none", *wrong).returncode == 1
+    assert not (shell.folder / "none").exists()
+
+
 def test_a_changed_bundle_fails_and_what_is_none_cannot_be_read(shell: Shell) -> None:
     shell.done("export", CODE, "--out", "bundle.zip")
     bundle = shell.folder / "bundle.zip"

@@ -1,7 +1,7 @@
-"""Exports: a bundle of a trail, streamed. The event that says so is committed before the first byte leaves.
+"""Exports of a trail, streamed: bundles, and the record that is made of every export before its first byte leaves.
 
-A bundle holds exactly the entries up to that event. Its private parts and evidence stay inside the institution, unless
-its policy lets others see them.
+A bundle holds exactly the entries up to its own event. Its private parts and evidence stay inside the institution,
+unless its policy lets others see them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from app.actions.signin import Visitor
 from app.actions.trail import admit, sees_private
 from app.actions.views import VENDOR
 from app.audit.bundle import BundleParts, Export, LogPart, bundle_pieces
-from app.domain.errors import Refused
+from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
 from app.domain.times import stamp
 from app.storage import entries, nodes, objects, requests
@@ -31,22 +31,46 @@ _ABOUT_CLIENTS = ("client.created", "client.revoked")
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
-    """A bundle on its way: its file name, and its bytes in order."""
+class Download:
+    """An export on its way: its file name and media type, and its bytes in order."""
 
     filename: str
+    media_type: str
     pieces: AsyncIterator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class _Exported:
+class Asked:
+    """What an export shall hold: the entries from `start` (in) to `stop` (out; None: to its own event), all of them or
+    those of one request.
+    """
+
+    form: str
+    request: str | None = None
+    start: int = 0
+    stop: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An export that is recorded: `index` is that of its event, `stop` where its entries end."""
+
     code: str
+    form: str
     request: str | None
+    start: int
+    stop: int
     index: int
     at: str
     origin: str
     by: Actor
     private: bool
+
+    @property
+    def filename(self) -> str:
+        """What the file is called."""
+        name = self.code if self.request is None else f"{self.code}-{self.request}"
+        return f"{name}.{'zip' if self.form == 'bundle' else self.form}"
 
 
 @dataclass(slots=True)
@@ -63,32 +87,40 @@ class _Named:
         self.evidence.update(entry["data"].get("evidence", ()))
 
 
-async def export(services: Services, who: Caller | Visitor | Actor, code: str, request: str | None) -> Bundle:
+async def export(services: Services, who: Caller | Visitor | Actor, code: str, request: str | None) -> Download:
     """A bundle of a trail, or of one request's entries. An `Actor` is the operator at the command line.
 
     Raises `Refused`: not-found (also for a trail that is not the caller's), forbidden.
     """
+    exported = await record(services, who, code, Asked("bundle", request))
+    checkpoint = await sign(services, code, exported.index + 1)
+    return Download(exported.filename, "application/zip", _pieces(services, exported, checkpoint))
+
+
+async def record(services: Services, who: Caller | Visitor | Actor, code: str, asked: Asked) -> Exported:
+    """Commit the event that says what is about to leave.
+
+    Raises `Refused`: not-found, forbidden, validation for a range that holds no entry.
+    """
     if not isinstance(who, Actor):
         admit(who, code, proving=False)
-    exported = await _record(services, who, code, request)
-    checkpoint = await sign(services, code, exported.index + 1)
-    name = f"{code}{'' if request is None else '-' + request}.zip"
-    return Bundle(name, _pieces(services, exported, checkpoint))
-
-
-async def _record(services: Services, who: Caller | Visitor | Actor, code: str, request: str | None) -> _Exported:
     async with write(services, code) as book:
-        if request is not None and await requests.read(book.tx, request, code) is None:
+        if asked.request is not None and await requests.read(book.tx, asked.request, code) is None:
             raise Refused(NOT_FOUND)
         actor = who if isinstance(who, Actor) else who.actor if isinstance(who, Visitor) else Actor("client", who.cli)
         private = sees_private(who, book.institution)
-        data = {"format": "bundle", "from": 0, "to": book.next_index + 1, "request": request, "with_private": private}
-        book.add(Event("trail.exported", code, actor, data))
-        entry = (await book.append())[0].entry
-    return _Exported(code, request, entry.index, stamp(entry.at), book.head.origin, actor, private)
+        end = book.next_index + 1
+        stop = end if asked.stop is None else min(asked.stop, end)
+        if asked.start >= stop:
+            raise Refused(Refusal.of_field("/from", "Name an entry that the trail has, before that of to."))
+        data = {"format": asked.form, "from": asked.start, "to": stop, "request": asked.request}
+        book.add(Event("trail.exported", code, actor, data | {"with_private": private}))
+        entry = (await book.append())[-1].entry
+    at, origin = stamp(entry.at), book.head.origin
+    return Exported(code, asked.form, asked.request, asked.start, stop, entry.index, at, origin, actor, private)
 
 
-async def _pieces(services: Services, exported: _Exported, checkpoint: bytes) -> AsyncIterator[bytes]:
+async def _pieces(services: Services, exported: Exported, checkpoint: bytes) -> AsyncIterator[bytes]:
     vendor_note = await sign(services, VENDOR, None)
     async with services.database.read() as tx:
         about = None if exported.request is None else await _about(tx, exported)
@@ -116,13 +148,13 @@ async def _pieces(services: Services, exported: _Exported, checkpoint: bytes) ->
             yield piece
 
 
-async def _about(tx: Transaction, exported: _Exported) -> list[Stored]:
+async def _about(tx: Transaction, exported: Exported) -> list[Stored]:
     """The entries of a filtered bundle: what concerns the request up to the export, and the export's event."""
     stored = await entries.entries_about(tx, exported.code, exported.request or "")
     return [each for each in stored if each.entry.index <= exported.index]
 
 
-async def _stored(tx: Transaction, exported: _Exported, about: Sequence[Stored] | None) -> AsyncIterator[Stored]:
+async def _stored(tx: Transaction, exported: Exported, about: Sequence[Stored] | None) -> AsyncIterator[Stored]:
     if about is not None:
         for each in about:
             yield each
@@ -132,13 +164,13 @@ async def _stored(tx: Transaction, exported: _Exported, about: Sequence[Stored] 
             yield each
 
 
-async def _leaves(tx: Transaction, exported: _Exported, about: Sequence[Stored] | None) -> AsyncIterator[bytes]:
+async def _leaves(tx: Transaction, exported: Exported, about: Sequence[Stored] | None) -> AsyncIterator[bytes]:
     async for each in _stored(tx, exported, about):
         yield each.leaf
 
 
 async def _private(
-    tx: Transaction, exported: _Exported, about: Sequence[Stored] | None
+    tx: Transaction, exported: Exported, about: Sequence[Stored] | None
 ) -> AsyncIterator[tuple[int, bytes | None]]:
     if not exported.private:
         return
@@ -147,7 +179,7 @@ async def _private(
             yield each.entry.index, each.private
 
 
-async def _evidence(tx: Transaction, exported: _Exported, digests: Sequence[str]) -> AsyncIterator[tuple[str, bytes]]:
+async def _evidence(tx: Transaction, exported: Exported, digests: Sequence[str]) -> AsyncIterator[tuple[str, bytes]]:
     if not exported.private:
         return
     for digest in digests:
@@ -157,7 +189,7 @@ async def _evidence(tx: Transaction, exported: _Exported, digests: Sequence[str]
 
 
 async def _proofs(
-    tx: Transaction, exported: _Exported, about: Sequence[Stored] | None
+    tx: Transaction, exported: Exported, about: Sequence[Stored] | None
 ) -> list[tuple[int, tuple[bytes, ...]]]:
     indexes = [each.entry.index for each in about or ()]
     return await _inclusion(tx, exported.code, indexes, exported.index + 1)
@@ -169,7 +201,7 @@ async def _inclusion(
     return [(index, (await nodes.inclusion_proof(tx, log, index, size)).hashes) for index in indexes]
 
 
-async def _vendor(tx: Transaction, exported: _Exported, clients: set[str], checkpoint: bytes) -> LogPart:
+async def _vendor(tx: Transaction, exported: Exported, clients: set[str], checkpoint: bytes) -> LogPart:
     """The VENDOR entries that the trail relies on, with their proofs over VENDOR's checkpoint."""
     size = int(checkpoint.split(b"\n")[1])
     found = await entries.read_leaves(tx, VENDOR, 0, 1)

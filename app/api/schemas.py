@@ -210,3 +210,14 @@ class EntriesQuery(BaseModel):
     before: Instant | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
+class ExportQuery(BaseModel):
+    """What an export holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    form: Annotated[str, Field(max_length=20, alias="format", description="bundle, jsonl or csv")]
+    request: RequestRef | None = None
+    start: Annotated[int, Field(ge=0, lt=1 << 31)] = Field(default=0, alias="from")
+    stop: Annotated[int, Field(ge=0, lt=1 << 31)] | None = Field(default=None, alias="to")

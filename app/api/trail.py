@@ -11,14 +11,15 @@ from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from app.actions import trail
-from app.actions.export import export
+from app.actions.derived import take
+from app.actions.export import Asked
 from app.actions.ledger import NOT_FOUND
 from app.actions.trail import Seen, Wanted, page_from
 from app.api import answers, schemas
 from app.api.guard import ReaderDep, ServicesDep
 from app.api.problems import documented
 from app.api.route import ApiRoute
-from app.domain.errors import Refusal, Refused
+from app.domain.errors import Refused
 from app.domain.kinds import is_code
 from app.trail.log import Proof
 
@@ -30,8 +31,14 @@ _ANY = ("unauthorized", "insufficient-scope", "forbidden", "not-found", "unavail
 _TEXT: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/plain; charset=utf-8": {"schema": {"type": "string"}}}}
 }
-_ZIP: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
+_EXPORTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "application/zip": {"schema": {"type": "string", "format": "binary"}},
+            "application/x-ndjson": {"schema": {"type": "string"}},
+            "text/csv; charset=utf-8; header=present": {"schema": {"type": "string"}},
+        }
+    }
 }
 
 
@@ -64,25 +71,23 @@ def _item(seen: Seen) -> dict[str, Any]:
 @router.get(
     "/v1/institutions/{code}/trail/export",
     response_class=StreamingResponse,
-    summary="Take a bundle that verifies offline",
-    responses={**_ZIP, **documented(*_ANY, "validation", "trail-rolled-back")},
+    summary="Take a trail home",
+    responses={**_EXPORTS, **documented(*_ANY, "validation", "trail-rolled-back")},
 )
-async def bundle(
-    who: ReaderDep,
-    services: ServicesDep,
-    code: str,
-    form: Annotated[str, Query(alias="format", max_length=20)],
-    request: schemas.RequestRef | None = None,
+async def download(
+    who: ReaderDep, services: ServicesDep, code: str, query: Annotated[schemas.ExportQuery, Query()]
 ) -> Response:
-    """The whole trail, or what concerns one request. The export's own event is committed before the first byte."""
+    """The whole trail, or what concerns one request: a bundle that verifies offline, or rows (`jsonl`, `csv`).
+
+    Rows run from `from` (in) to `to` (out) and end with a marker. The export's own event is committed before the first
+    byte.
+    """
     if not is_code(code):
         raise Refused(NOT_FOUND)
-    if form != "bundle":
-        raise Refused(Refusal.of_field("/format", "Ask for the format bundle."))
-    exported = await export(services, who, code, request)
+    exported = await take(services, who, code, Asked(query.form, query.request, query.start, query.stop))
     first = await anext(exported.pieces)  # what is in doubt shows here, while it can still be answered
     headers = {"Content-Disposition": f'attachment; filename="{exported.filename}"'}
-    return StreamingResponse(_joined(first, exported.pieces), media_type="application/zip", headers=headers)
+    return StreamingResponse(_joined(first, exported.pieces), media_type=exported.media_type, headers=headers)
 
 
 async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

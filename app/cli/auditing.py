@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from app.actions.checkpoints import checkpoint as sign_checkpoint
+from app.actions.derived import take
 from app.actions.doctor import Difference, examine
-from app.actions.export import export as export_bundle
+from app.actions.export import Asked
 from app.actions.services import Services
 from app.cli.common import NO, echo_json, fail, progress
 from app.cli.services import this_operator, with_services
@@ -22,22 +23,25 @@ def export(
     code: Annotated[str, typer.Argument(help="The institution's code.")],
     out: Annotated[Path, typer.Option(dir_okay=False, help="The file to write.")],
     request: Annotated[str | None, typer.Option(help="Only what concerns this access request (req_…).")] = None,
+    form: Annotated[str, typer.Option("--format", help="A bundle, which proves, or rows: jsonl or csv.")] = "bundle",
+    start: Annotated[int, typer.Option("--from", min=0, help="Rows: the first entry.")] = 0,
+    stop: Annotated[int | None, typer.Option("--to", min=0, help="Rows: the entry to end before.")] = None,
 ) -> None:
-    """Write a bundle of a trail, as the operator: an event of that trail.
+    """Write an export of a trail, as the operator: an event of that trail.
 
     Private parts and evidence are in it only where the institution's policy lets others see them.
     """
 
     async def run(services: Services) -> None:
-        bundle = await export_bundle(services, this_operator(services), code, request)
+        export = await take(services, this_operator(services), code, Asked(form, request, start, stop))
         unfinished = out.with_name(out.name + ".part")
         with unfinished.open("wb") as file:
-            async for piece in bundle.pieces:
+            async for piece in export.pieces:
                 file.write(piece)
         unfinished.replace(out)
 
     with_services(run)
-    typer.echo(f"Wrote {out}; `countersign verify {out}` judges it.", err=True)
+    typer.echo(f"Wrote {out}" + (f"; `countersign verify {out}` judges it." if form == "bundle" else "."), err=True)
 
 
 @commands.command()

@@ -1,11 +1,11 @@
-"""The audit trail, as far as it is shown yet: take it with you, as a bundle that verifies offline."""
+"""The audit trail, as far as it is shown yet: take it with you, as a bundle that verifies offline or as rows."""
 
 from __future__ import annotations
 
 from starlette.responses import Response, StreamingResponse
 
-from app.actions.export import export
-from app.domain.errors import Refusal, Refused
+from app.actions.derived import take
+from app.actions.export import Asked
 from app.web.call import CallDep
 from app.web.guard import SignedIn, VisitorsForm
 from app.web.page_route import GET, pages
@@ -21,9 +21,7 @@ async def trail(call: CallDep, visitor: SignedIn) -> Response:
 
 @router.post("/trail/export")
 async def download(call: CallDep, visitor: SignedIn, form: VisitorsForm) -> Response:
-    """A bundle of the whole trail, or of one request. Its event is committed before the first byte leaves."""
-    if form.one("as") != "bundle":
-        raise Refused(Refusal.of_field("/as", "Choose a bundle; other forms come later."))
-    bundle = await export(call.services, visitor, visitor.code, form.one("request") or None)
-    headers = {"Content-Disposition": f'attachment; filename="{bundle.filename}"'}
-    return StreamingResponse(bundle.pieces, media_type="application/zip", headers=headers)
+    """The whole trail, or one request: as a bundle, or as rows. Its event is committed before the first byte leaves."""
+    export = await take(call.services, visitor, visitor.code, Asked(form.one("as"), form.one("request") or None))
+    headers = {"Content-Disposition": f'attachment; filename="{export.filename}"'}
+    return StreamingResponse(export.pieces, media_type=export.media_type, headers=headers)

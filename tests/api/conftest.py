@@ -18,6 +18,8 @@ from app.actions.clients import add_client
 from app.actions.operators import operator
 from app.actions.services import Services
 from app.actions.world import read_client
+from app.api.guard import SESSION
+from app.identity.browser import cookie_name
 from app.storage import entries
 from tests.actions.worlds import CODE, World, run_world
 
@@ -97,6 +99,13 @@ async def events(calls: Api, type_: str) -> list[dict[str, Any]]:
     async with calls.world.services.database.read() as tx:
         found = await entries.find(tx, CODE, entries.LeafFilter(type=type_), 1000)
     return [dict(each.entry.data) for each in found]
+
+
+async def signed_in(calls: Api, email: str) -> dict[str, str]:
+    """Headers of somebody signed in, in the place of the console's token."""
+    calls.http.headers.pop("Authorization", None)
+    await calls.world.sign_in(email)
+    return {"Cookie": f"{cookie_name(SESSION, secure=False)}={calls.world.people[email]}"}
 
 
 async def requests(calls: Api) -> int:

@@ -12,24 +12,16 @@ import pytest
 from app.actions import trail
 from app.api.guard import SESSION
 from app.audit.verify import verify_bundle
-from app.identity.browser import cookie_name
 from app.trail.checkpoint import open_checkpoint
 from app.trail.hashing import leaf_hash
 from app.trail.note import VerifierKey
 from app.trail.proofs import verify_consistency, verify_inclusion
 from app.web import call
 from tests.actions.worlds import AUDITOR, CODE, HEAD
-from tests.api.conftest import Api
+from tests.api.conftest import Api, signed_in
 from tests.storage.bulk import grow
 
 TRAIL = f"/v1/institutions/{CODE}/trail"
-
-
-async def _signed_in(calls: Api, email: str) -> dict[str, str]:
-    """Headers of somebody signed in, in the place of the console's token."""
-    calls.http.headers.pop("Authorization", None)
-    await calls.world.sign_in(email)
-    return {"Cookie": f"{cookie_name(SESSION, secure=False)}={calls.world.people[email]}"}
 
 
 def test_the_session_is_the_one_of_the_pages() -> None:
@@ -73,7 +65,7 @@ async def test_entries_come_page_by_page_whole_and_without_what_the_caller_may_n
         leaf = orjson.dumps(item["entry"], option=orjson.OPT_SORT_KEYS)
         assert leaf_hash(leaf).hex() == item["leaf_hash"]
     assert [item["private"] for item in items] == [None] * len(items)
-    auditor = await _signed_in(enrolled, AUDITOR)
+    auditor = await signed_in(enrolled, AUDITOR)
     wanted = {"type": "request.created", "request": filed["id"]}
     seen = (await enrolled.http.get(f"{TRAIL}/entries", params=wanted, headers=auditor)).json()["items"]
     assert [item["private"]["fields"]["engineer_name"] for item in seen] == ["Tier 3 engineer"]
@@ -119,7 +111,7 @@ async def test_a_page_by_actor_looks_at_no_more_than_so_many_entries(
 async def test_an_auditor_takes_a_bundle_that_verifies(enrolled: Api, tmp_path: Path) -> None:
     filed = await enrolled.file(environment="alma-production")
     await enrolled.world.approve(HEAD, filed["id"])
-    auditor = await _signed_in(enrolled, AUDITOR)
+    auditor = await signed_in(enrolled, AUDITOR)
     keys = (await enrolled.http.get(f"/trail/{CODE}/verifier-keys", headers=auditor)).text.splitlines()
     for request in ({}, {"request": filed["id"]}):
         answer = await enrolled.http.get(f"{TRAIL}/export", params={"format": "bundle"} | request, headers=auditor)
@@ -134,8 +126,8 @@ async def test_a_trail_is_closed_to_others_as_if_there_were_none(enrolled: Api) 
     paths = ["entries", "export?format=bundle", "proof/inclusion?index=0", "proof/consistency?from=1"]
     console = {"Authorization": await enrolled.token(scope="requests")}
     elsewhere = {"Authorization": await enrolled.client("elsewhere", ["trail:read"], ["01OTHER_INST"], [])}
-    auditor = await _signed_in(enrolled, AUDITOR)
-    approver = await _signed_in(enrolled, HEAD)
+    auditor = await signed_in(enrolled, AUDITOR)
+    approver = await signed_in(enrolled, HEAD)
     crossed = auditor | {"Sec-Fetch-Site": "cross-site"}
 
     def addresses(code: str) -> list[str]:
@@ -160,7 +152,11 @@ async def test_a_trail_is_closed_to_others_as_if_there_were_none(enrolled: Api) 
 @pytest.mark.parametrize(
     "query,pointers",
     [
-        ("export?format=csv", ["/format"]),
+        ("export?format=parquet", ["/format"]),
+        ("export?format=xlsx", ["/format"]),
+        ("export?format=bundle&from=1", ["/from"]),
+        ("export?format=csv&from=99999", ["/from"]),
+        ("export?format=csv&from=1&to=1", ["/from"]),
         ("export", ["/format"]),
         ("export?format=bundle&request=x", ["/request"]),
         ("entries?type=no.such", ["/type"]),
