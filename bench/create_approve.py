@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from operator import sub
 from pathlib import Path
 
@@ -32,8 +33,11 @@ WITH numbers AS (SELECT 'PGB_' || n AS log FROM generate_series(0, %(count)s - 1
 _WRITTEN = "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables"
 
 
-def run() -> Result:
-    """Measure. Raises `RuntimeError` where the two did not write the same rows."""
+def run() -> Iterator[Result]:
+    """Measure beside pgbench as it is, then with its statements prepared.
+
+    Raises `RuntimeError` where the two did not write the same rows.
+    """
     with run_server() as server, tempfile.TemporaryDirectory(prefix="countersign-bench-") as folder:
         directory, jwk = Path(folder), new_key()
         cli = asyncio.run(populate(server.urls.app, directory, jwk, INSTITUTIONS))
@@ -42,19 +46,20 @@ def run() -> Result:
         load = Load(server.urls.app, directory, jwk, cli, CLIENTS, INSTITUTIONS, PROCESSES)
         with Fleet.start(load) as fleet:
             _compare(server, fleet)
-            return alternate(
-                "create_approve",
-                "pairs/s",
-                lambda: fleet.round(SECONDS),
-                lambda: _script(server, SECONDS),
-                "pgbench, same writes",
-            )
+            for name, protocol in (("create_approve", "simple"), ("create_approve_prepared", "prepared")):
+                yield alternate(
+                    name,
+                    "pairs/s",
+                    lambda: fleet.round(SECONDS),
+                    partial(_script, server, SECONDS, protocol),
+                    f"pgbench, same writes, {protocol} statements",
+                )
 
 
 def _compare(server: Server, fleet: Fleet) -> None:
     """Run each for a moment; raise unless they inserted, updated and deleted as many rows of each table a pair."""
     service = _written(server, lambda: fleet.round(2))
-    script = _written(server, lambda: _script(server, 2))
+    script = _written(server, partial(_script, server, 2, "simple"))
     if service != script:
         raise RuntimeError(f"a pair writes {service} in the service, {script} in the script")
 
@@ -76,6 +81,6 @@ def _counts(server: Server) -> dict[str, tuple[int, ...]]:
         return {table: tuple(counts) for table, *counts in connection.execute(_WRITTEN)}
 
 
-def _script(server: Server, seconds: int) -> float:
+def _script(server: Server, seconds: int, protocol: str) -> float:
     variables = {"clients": CLIENTS, "institutions": INSTITUTIONS}
-    return server.pgbench(SCRIPT, clients=CLIENTS, seconds=seconds, variables=variables)
+    return server.pgbench(SCRIPT, protocol, clients=CLIENTS, seconds=seconds, variables=variables)

@@ -33,14 +33,19 @@ class Server:
 
     urls: DatabaseUrls
 
-    def pgbench(self, script: Path, *, clients: int, seconds: int, variables: Mapping[str, int]) -> float:
-        """Transactions a second of a script, its statements prepared. Raises `RuntimeError` with pgbench's words."""
+    def pgbench(
+        self, script: Path, protocol: str, *, clients: int, seconds: int, variables: Mapping[str, int]
+    ) -> float:
+        """Transactions a second of a script; `protocol` is pgbench's: `simple` (its default) or `prepared`.
+
+        Raises `RuntimeError` with pgbench's words.
+        """
         programs = find_programs()
         if programs is None or not (programs / "pgbench").exists():
             raise RuntimeError("this benchmark needs pgbench (Debian: postgresql-contrib, in the package postgresql)")
         parts = urlsplit(self.urls.app)
         where = ["-h", parts.hostname or "", "-p", str(parts.port), "-U", parts.username or "", parts.path[1:]]
-        load = ["-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(seconds), "-f", str(script)]
+        load = ["-n", "-M", protocol, "-c", str(clients), "-j", "2", "-T", str(seconds), "-f", str(script)]
         given = [word for name, value in variables.items() for word in ("-D", f"{name}={value}")]
         done = subprocess.run(
             [programs / "pgbench", *load, *given, *where],
