@@ -46,13 +46,13 @@ class Roots:
     def add(self, leaf: bytes) -> None:
         """The next leaf."""
         waiting = self._waiting
-        waiting.append(leaf_hash(leaf))
+        waiting.append(leaf)
         if len(waiting) == _BATCH or self.edge.size + len(waiting) in self.wanted:
             self.flush()
 
     def flush(self) -> None:
         """Take in what is waiting."""
-        self.edge = self.edge.append(self._waiting)
+        self.edge = self.edge.append(map(leaf_hash, self._waiting))
         self._waiting.clear()
         if self.edge.size in self.wanted:
             self.found[self.edge.size] = self.edge.root()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 from app.domain.data import Value
 from app.domain.errors import IllegalTransition, require
@@ -117,44 +118,48 @@ def evolve(session: Session, entry: Entry) -> Session:
     if target is None:
         raise IllegalTransition(f"{entry.type} does not fit a session that is {session.state}")
     change = _CHANGES.get(entry.type)
-    changed = session if change is None else change(session, entry)
-    return changed if changed.state is target else replace(changed, state=target)
+    changes = {} if change is None else change(session, entry)
+    return replace(session, state=target, **changes)
 
 
-def _sealed(session: Session, entry: Entry) -> Session:
+_Changes = Mapping[str, Any]
+"""Fields of a session, and what they become."""
+
+
+def _sealed(session: Session, entry: Entry) -> _Changes:
     begins, ends = parse_stamp(entry.data["from"]), parse_stamp(entry.data["to"])
     require(entry.data["n"] == session.segments + 1, "n: segments are numbered one by one")
     require(session.opened_at <= begins <= ends, "from, to: inside the session's time")
-    return replace(session, segments=session.segments + 1)
+    return {"segments": session.segments + 1}
 
 
-def _part(session: Session, entry: Entry) -> Session:
+def _part(session: Session, entry: Entry) -> _Changes:
     n = entry.data["n"]
     require(n >= 1 and n not in session.parts, "n: each part once, from 1")
-    return replace(session, parts=tuple(sorted((*session.parts, n))))
+    return {"parts": tuple(sorted((*session.parts, n)))}
 
 
-def _ended(session: Session, entry: Entry) -> Session:
+def _ended(_: Session, entry: Entry) -> _Changes:
     require(entry.data["covered_s"] <= entry.data["open_s"], "covered_s: at most open_s")
-    return replace(session, ended_at=entry.at, ended_because=entry.data.get("because", "ended"))
+    return {"ended_at": entry.at, "ended_because": entry.data.get("because", "ended")}
 
 
-def _lost(session: Session, entry: Entry) -> Session:
+def _lost(session: Session, entry: Entry) -> _Changes:
     require(
         session.opened_at <= parse_stamp(entry.data["last_seen"]) <= entry.at, "last_seen: inside the session's time"
     )
-    return replace(session, ended_at=entry.at, ended_because="lost")
+    return {"ended_at": entry.at, "ended_because": "lost"}
 
 
-def _resumed(session: Session, _: Entry) -> Session:
-    return replace(session, ended_at=None, ended_because=None)
+def _resumed(_: Session, __: Entry) -> _Changes:
+    return {"ended_at": None, "ended_because": None}
 
 
 def _seconds(spans: Iterable[Span]) -> int:
     return sum((span.length for span in spans), timedelta()) // timedelta(seconds=1)
 
 
-_CHANGES: Mapping[str, Callable[[Session, Entry], Session]] = MappingProxyType(
+_CHANGES: Mapping[str, Callable[[Session, Entry], _Changes]] = MappingProxyType(
     {
         "session.segment_sealed": _sealed,
         "session.part_added": _part,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
 from app.domain.data import Value
 from app.domain.errors import IllegalTransition, require
@@ -147,11 +148,15 @@ def evolve(request: AccessRequest, entry: Entry) -> AccessRequest:
     if entry.type in UNSEEN:
         return request
     change = _CHANGES.get(entry.type)
-    changed = request if change is None else change(request, entry)
-    return replace(changed, status=target, updated_at=entry.at)
+    changes = {} if change is None else change(request, entry)
+    return replace(request, status=target, updated_at=entry.at, **changes)
 
 
-def _vote(request: AccessRequest, entry: Entry) -> AccessRequest:
+_Changes = Mapping[str, Any]
+"""Fields of a request, and what they become."""
+
+
+def _vote(request: AccessRequest, entry: Entry) -> _Changes:
     data = entry.data
     terms = None if data["terms"] is None else Terms.from_data(data["terms"])
     vote = Vote(entry.index, data["decision"], entry.actor.id, data["verdict"], terms, entry.at)
@@ -159,10 +164,10 @@ def _vote(request: AccessRequest, entry: Entry) -> AccessRequest:
     if terms is not None:
         require(all(earlier.person != vote.person for earlier in request.votes), "this person already approved")
         require(not widened(request.asked, terms, entry.at), "the terms go beyond what was asked")
-    return replace(request, votes=(*request.votes, vote))
+    return {"votes": (*request.votes, vote)}
 
 
-def _approve(request: AccessRequest, entry: Entry) -> AccessRequest:
+def _approve(request: AccessRequest, entry: Entry) -> _Changes:
     data = entry.data
     grant = Grant(
         id=data["grant"],
@@ -180,7 +185,7 @@ def _approve(request: AccessRequest, entry: Entry) -> AccessRequest:
     require(len(request.approving) == len(request.votes), "a denial ended this request")
     require(grant.ground != "approval" or request.votes[-1].person == entry.actor.id, "actor: the last voter")
     require(_within(grant, request.asked, entry.at), "the grant goes beyond what was asked")
-    return replace(request, grant=grant)
+    return {"grant": grant}
 
 
 def _within(grant: Grant, asked: Terms, at: datetime) -> bool:
@@ -195,36 +200,36 @@ def _within(grant: Grant, asked: Terms, at: datetime) -> bool:
     )
 
 
-def _deny(request: AccessRequest, entry: Entry) -> AccessRequest:
+def _deny(request: AccessRequest, entry: Entry) -> _Changes:
     because = entry.data["because"]
     denying = tuple(vote.index for vote in request.votes if vote.verdict == "deny")
     expected = denying if because == "decision" else tuple(vote.index for vote in request.approving)
     require(bool(denying) == (because == "decision"), "because: does not fit the votes")
     require(bool(expected) and tuple(entry.data["decisions"]) == expected, "decisions: the votes that led here")
     require(request.votes[-1].person == entry.actor.id, "actor: the last voter")
-    return replace(request, denied_because=because)
+    return {"denied_because": because}
 
 
-def _expire(request: AccessRequest, entry: Entry) -> AccessRequest:
+def _expire(request: AccessRequest, entry: Entry) -> _Changes:
     _effective(entry, request.decide_by)
-    return request
+    return {}
 
 
-def _activate(request: AccessRequest, entry: Entry) -> AccessRequest:
+def _activate(request: AccessRequest, entry: Entry) -> _Changes:
     _effective(entry, _grant(request).not_before)
-    return request
+    return {}
 
 
-def _elapse(request: AccessRequest, entry: Entry) -> AccessRequest:
+def _elapse(request: AccessRequest, entry: Entry) -> _Changes:
     _effective(entry, _grant(request).not_after)
     return _ended(request, _grant(request).not_after, "elapsed")
 
 
-def _complete(request: AccessRequest, entry: Entry) -> AccessRequest:
+def _complete(request: AccessRequest, entry: Entry) -> _Changes:
     return _ended(request, entry.at, "completed")
 
 
-def _revoke(request: AccessRequest, entry: Entry) -> AccessRequest:
+def _revoke(request: AccessRequest, entry: Entry) -> _Changes:
     return _ended(request, entry.at, entry.data["because"])
 
 
@@ -238,11 +243,11 @@ def _grant(request: AccessRequest) -> Grant:
     return request.grant
 
 
-def _ended(request: AccessRequest, at: datetime, because: str) -> AccessRequest:
-    return replace(request, grant=replace(_grant(request), ended_at=at, ended_because=because))
+def _ended(request: AccessRequest, at: datetime, because: str) -> _Changes:
+    return {"grant": replace(_grant(request), ended_at=at, ended_because=because)}
 
 
-_CHANGES: Mapping[str, Callable[[AccessRequest, Entry], AccessRequest]] = MappingProxyType(
+_CHANGES: Mapping[str, Callable[[AccessRequest, Entry], _Changes]] = MappingProxyType(
     {
         "decision.made": _vote,
         "request.approved": _approve,
