@@ -238,7 +238,7 @@ async def visitor(services: Services, cookie: str | None) -> Visitor | None:
     if present is None:
         return None
     session, institution, person = present
-    if now >= session.expires_at or now - session.seen_at >= IDLE:
+    if is_over(session, now):
         return None
     if session.details.get("mac") != _session_mac(services, session):
         return None
@@ -246,6 +246,11 @@ async def visitor(services: Services, cookie: str | None) -> Visitor | None:
     if found is not None and now - session.seen_at > TOUCH_AFTER:
         await _touch(services, session, now)
     return found
+
+
+def is_over(session: WebSessionRow, now: datetime) -> bool:
+    """Whether a session has reached its end, or was left alone for too long."""
+    return now >= session.expires_at or now - session.seen_at >= IDLE
 
 
 def _visitor(

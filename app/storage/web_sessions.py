@@ -117,6 +117,13 @@ async def end(tx: Transaction, token: bytes) -> bool:
     return await _end(tx, _SESSIONS.c.token == token) == 1
 
 
+async def of_person(tx: Transaction, log: str, person: str) -> list[WebSessionRow]:
+    """Every session of a person, newest first."""
+    query = select_rows(_SESSIONS, WebSessionRow).where(_SESSIONS.c.log == log, _SESSIONS.c.person == person)
+    result = await tx.connection.execute(query.order_by(_SESSIONS.c.created_at.desc()))
+    return [WebSessionRow(*found) for found in result]
+
+
 async def end_of_person(tx: Transaction, log: str, person: str) -> int:
     """End every session of a person; how many."""
     return await _end(tx, _SESSIONS.c.log == log, _SESSIONS.c.person == person)

@@ -13,6 +13,7 @@ from app.actions.signin import Visitor
 from app.domain.environment import PRODUCTS
 from app.domain.errors import FieldError, Refusal, Refused
 from app.domain.people import ROLES
+from app.web import sessions
 from app.web.call import Call, CallDep
 from app.web.failures import status_of
 from app.web.guard import Form, SignedIn, VisitorsForm
@@ -26,9 +27,9 @@ _ON_FORM = frozenset({"validation", "countersignature-needed", "last-admin"})
 
 
 @router.api_route("/settings", methods=GET)
-async def settings(call: CallDep) -> Response:
-    """Settings begin with the people."""
-    return call.go(PATH)
+async def settings(call: CallDep, visitor: SignedIn) -> Response:
+    """Settings begin with the people for admins, and are one's own sessions for everybody else."""
+    return call.go(PATH if "admin" in visitor.roles else sessions.PATH)
 
 
 @router.api_route(PATH, methods=GET)
