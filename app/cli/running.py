@@ -11,6 +11,7 @@ import uvicorn
 
 from app import bootstrap, worker
 from app.actions.services import Services
+from app.cli.listening import BoundedHttp
 from app.cli.services import settings, with_services
 
 GRACE_S = 20
@@ -49,6 +50,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
+        http=BoundedHttp,
         log_config=None,
         access_log=False,
         server_header=False,
