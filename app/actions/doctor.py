@@ -124,8 +124,8 @@ class _Examination:
             await self._read_blobs(chunk)
             for each in chunk:
                 self._entry(replay, each, vendor)
-        if await entries.read_leaves(self.tx, self.log, edge.size, edge.size + 1):
-            self.find(edge.size, "there is an entry that the head does not count")
+        for index in await entries.uncounted(self.tx, self.log, edge.size):
+            self.find(index, "there is an entry that the head does not count")
         await self._judge_tree(edge)
 
     def find(self, index: int | None, words: str) -> None:

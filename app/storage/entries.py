@@ -76,6 +76,13 @@ async def find(tx: Transaction, log: str, wanted: LeafFilter, limit: int) -> lis
     return await _read(tx, query.limit(limit))
 
 
+async def uncounted(tx: Transaction, log: str, size: int) -> list[int]:
+    """The indexes of leaves that stand outside the `size` the head tells of, at most 100: nobody appended them."""
+    outside = sa.or_(_LEAVES.c.idx < 0, _LEAVES.c.idx >= size)
+    query = sa.select(_LEAVES.c.idx).where(_LEAVES.c.log == log, outside).order_by(_LEAVES.c.idx).limit(100)
+    return list((await tx.connection.execute(query)).scalars())
+
+
 async def first_where(tx: Transaction, log: str, size: int, holds: Callable[[str], bool]) -> int:
     """The index of the first of `size` entries whose `at` (a stamp) `holds`; `size` where none does.
 

@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from app.domain import events as catalogue
-from app.domain.errors import CountersignError
+from app.domain.errors import CountersignError, Unavailable
 from app.domain.events import Entry, Event
 from app.domain.ids import is_id, new_id
 from app.domain.times import stamp
@@ -114,7 +115,7 @@ async def append(tx: Transaction, head: Head, events: Sequence[Event]) -> tuple[
     """Append events to a locked log as one append; the head after it, and what was stored.
 
     Raises `CatalogueError` for an event that is not of the catalogue, `CanonicalError` for one that has no canonical
-    form.
+    form, `Unavailable` where an entry that nobody appended has taken the place.
     """
     if not events:
         return head, []
@@ -127,7 +128,10 @@ async def append(tx: Transaction, head: Head, events: Sequence[Event]) -> tuple[
     opened = await read_tiles(tx, head.log, tiles.open_tiles(head.size, head.size + len(events)))
     hashes = [made.leaf_hash for made in composed]
     plan = trail.plan(head.edge, hashes, opened)
-    await _store(tx, head, stored, hashes, plan)
+    try:
+        await _store(tx, head, stored, hashes, plan)
+    except IntegrityError as error:
+        raise Unavailable(f"the log of {head.log} holds entries that its head does not count") from error
     return Head(head.log, head.origin, plan.edge, head.at, head.at, head.clock_ahead), stored
 
 

@@ -75,6 +75,18 @@ async def test_a_row_changed_behind_its_back_is_named(
     assert any(wanted in each for each in differences), differences
 
 
+@pytest.mark.parametrize("index", [-1, 9_999])
+async def test_an_entry_outside_what_the_head_counts_is_named(used: World, index: int) -> None:
+    owners = Database(used.owner_url or used.url)
+    columns = [column for column in tables.leaves.c if column.name != "idx"]
+    copied = sa.select(sa.literal(index), *columns).where(tables.leaves.c.log == CODE, tables.leaves.c.idx == 0)
+    async with owners.begin() as tx:
+        names = ["idx", *(column.name for column in columns)]
+        await tx.connection.execute(sa.insert(tables.leaves).from_select(names, copied))
+    await owners.close()
+    assert [(each.log, each.index) for each in await examine(used.services)] == [(CODE, index)]
+
+
 async def test_every_full_row_of_a_tree_is_what_the_log_stores() -> None:
     store, tree = MemoryStore(), Tree()
     leaves = [b"%d" % number for number in range(70_000)]

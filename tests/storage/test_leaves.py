@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 import pytest
+import sqlalchemy as sa
 
-from app.domain.errors import CatalogueError
+from app.domain.errors import CatalogueError, Unavailable
 from app.domain.events import WORKER, Event
 from app.domain.ids import new_id
-from app.storage import entries, leaves, nodes
+from app.storage import entries, leaves, nodes, tables
 from app.storage.database import Database
 from app.trail import canonical
 from app.trail.hashing import fold, leaf_hash, node_hash
@@ -72,6 +73,19 @@ async def test_event_that_is_not_of_the_catalogue_stores_nothing(database: Datab
         await _append(database, refusal(), Event("request.vanished", REQUEST, WORKER, {}))
     async with database.read() as tx:
         assert (await nodes.snapshot(tx, CODE))[1].size == 0
+
+
+async def test_an_entry_that_nobody_appended_puts_the_log_in_doubt(database: Database) -> None:
+    await open_trail(database)
+    head = await _append(database, refusal(1))
+    async with database.begin() as tx:
+        columns = [column for column in tables.leaves.c if column.name != "idx"]
+        copied = sa.select(sa.literal(head.size), *columns).where(tables.leaves.c.idx == head.size - 1)
+        await tx.connection.execute(
+            sa.insert(tables.leaves).from_select(["idx", *(column.name for column in columns)], copied)
+        )
+    with pytest.raises(Unavailable, match="its head does not count"):
+        await _append(database, refusal(2))
 
 
 async def test_many_writers_leave_one_gapless_log_whose_root_is_the_naive_one(database: Database) -> None:
