@@ -6,6 +6,8 @@ one event, and nothing else is recorded.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.actions.bindings import binding_of, keep_keys
 from app.actions.drafting import DRAFT_OVER, NOT_APPROVER, digest_of, is_engineer, may_end, own_draft, refuse
 from app.actions.held import Held, hold
@@ -75,14 +77,16 @@ async def _deny(services: Services, visitor: Visitor, request_id: str, draft_id:
 async def countersigned(services: Services, visitor: Visitor | None, code: str, arrived: Arrived, where: Where) -> str:
     """A browser is back from a countersignature: decide, or refuse with one event. The request's id.
 
-    Raises `Refused`: sign-in-refused with its reason, draft-over, wrong-state and whatever else forbids the answer.
+    Raises `Refused`: sign-in-refused with its reason, draft-over, wrong-state and whatever else forbids the answer; its
+    `extra` names the request too.
     """
     request_id = str(arrived.details["request"])
     async with write(services, code) as book:
         held = await hold(book, request_id)
         outcome = await _countersign(held, visitor, arrived, where)
         await held.store()
-    unwrap(outcome)
+    if outcome is not None:
+        raise Refused(replace(outcome, extra=(*outcome.extra, ("request", request_id))))
     return request_id
 
 

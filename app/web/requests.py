@@ -66,7 +66,7 @@ async def answer(call: CallDep, visitor: SignedIn, form: VisitorsForm, request_i
     try:
         draft = await drafting.answer(call.services, visitor, request_id, given)
     except Refused as refused:
-        return await _refused(call, visitor, request_id, refused.refusal, given)
+        return await refused_answer(call, visitor, request_id, refused.refusal, given)
     path = f"/requests/{request_id}"
     return call.go(path if draft is None else f"{path}/check/{draft}")
 
@@ -88,7 +88,7 @@ async def confirm(call: CallDep, visitor: SignedIn, form: VisitorsForm, request_
     try:
         begun = await decisions.confirm(call.services, visitor, request_id, draft_id, browser)
     except Refused as refused:
-        return await _refused(call, visitor, request_id, refused.refusal, Answer())
+        return await refused_answer(call, visitor, request_id, refused.refusal, Answer())
     if begun is None:
         return call.go(f"/requests/{request_id}")
     response = call.go(begun.url)
@@ -117,7 +117,7 @@ def read_answer(form: Form) -> Answer:
     )
 
 
-async def _refused(call: Call, visitor: Visitor, request_id: str, refusal: Refusal, given: Answer) -> Response:
+async def refused_answer(call: Call, visitor: Visitor, request_id: str, refusal: Refusal, given: Answer) -> Response:
     """The form again with what is wrong; or that the request is decided already, with the way to take it back."""
     if refusal.problem == "validation":
         view = await reviews.review(call.services, visitor, request_id)

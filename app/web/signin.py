@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from starlette.responses import Response
 
 from app.actions import signin
+from app.actions.answers import Answer
 from app.actions.callback import finish
 from app.actions.doors import door
 from app.actions.ledger import NOT_FOUND
@@ -16,6 +17,7 @@ from app.domain.errors import Refused
 from app.web.call import CallDep
 from app.web.guard import HOME, AnybodySignedIn, StrangersForm, VisitorsForm
 from app.web.page_route import GET, pages
+from app.web.requests import refused_answer
 from app.web.times import Times
 
 router = pages()
@@ -70,7 +72,14 @@ async def back(call: CallDep, code: str) -> Response:
     """Back from the provider: a sign-in ends in a session, a countersignature in a decision. HEAD takes nothing."""
     parameters = call.request.query_params.multi_items()
     browser = None if call.fresh else call.browser
-    finished = await finish(call.services, code, parameters, browser, call.session, call.where)
+    try:
+        finished = await finish(call.services, code, parameters, browser, call.session, call.where)
+    except Refused as refused:
+        visitor = await signin.visitor(call.services, call.session)
+        request_id = dict(refused.refusal.extra).get("request")
+        if visitor is None or request_id is None:
+            raise
+        return await refused_answer(call, visitor, request_id, refused.refusal, Answer())
     response = call.go(finished.next)
     if finished.cookie is not None:
         call.keep_session(response, finished.cookie)
