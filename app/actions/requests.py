@@ -179,7 +179,7 @@ async def _end(
         held = await hold_served(services, tx, caller, request_id)
         before = await view(tx, held.row, held.book.now)
         outcome: RequestView | Refusal = before
-        stale = if_match not in {None, "*", before.etag}
+        stale = not (if_match is None or if_match == "*" or before.etag in map(str.strip, if_match.split(",")))
         events = act(held, Actor("client", caller.cli))
         if stale:
             outcome = Refusal("stale", "The request has changed since; read it again.")

@@ -169,7 +169,11 @@ async def test_a_pending_request_is_withdrawn_once(enrolled: Api) -> None:
     address = f"{ACCESS}/{filed['id']}/withdraw"
     stale = await enrolled.http.post(address, json={"reason": "Solved."}, headers={"If-Match": '"other"'})
     assert (stale.status_code, stale.json()["type"].rpartition("/")[2]) == (412, "stale")
-    answer = await enrolled.http.post(address, json={"reason": "Solved."}, headers={"If-Match": "*"})
+    tag = (await enrolled.http.get(f"{ACCESS}/{filed['id']}")).headers["ETag"]
+    weak = await enrolled.http.post(address, json={"reason": "Solved."}, headers={"If-Match": f"W/{tag}"})
+    assert weak.status_code == 412
+    listed = {"If-Match": f'"other", {tag}'}
+    answer = await enrolled.http.post(address, json={"reason": "Solved."}, headers=listed)
     assert (answer.status_code, answer.json()["status"]) == (200, "withdrawn")
     again = await enrolled.http.post(address, json={"reason": "Solved."})
     problem = again.json()
