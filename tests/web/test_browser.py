@@ -96,7 +96,10 @@ async def test_hostile_text_keeps_to_its_place(world: World, base: str, browser:
     page = await context.new_page()
     said = _complaints(page)
     path = f"/requests/{filed.row.id}"
-    for shown in (path, f"{path}?draft={draft}", f"{path}/check/{draft}", "/requests", "/settings/people", "/trail"):
+    head = (await world.visitor(HEAD)).person
+    rooms = ("people", f"people/{head}", "environments", "stop-codes", "sessions")
+    settings = [f"/settings/{room}" for room in rooms]
+    for shown in (path, f"{path}?draft={draft}", f"{path}/check/{draft}", "/requests", *settings, "/stop", "/trail"):
         await page.goto(base + shown)
         beyond = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert beyond <= 0, shown
