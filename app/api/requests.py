@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Annotated, Any
-from urllib.parse import urlencode
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
@@ -16,6 +15,7 @@ from app.actions.services import Services
 from app.actions.views import RequestView
 from app.api import answers, representation, schemas
 from app.api.guard import RequestId, ServicesDep, needs
+from app.api.lists import next_link
 from app.api.problems import documented
 from app.api.route import ApiRoute
 from app.tokens.clients import Caller
@@ -84,15 +84,9 @@ async def find(caller: Follower, services: ServicesDep, query: Annotated[schemas
     page = await requests.find(services, caller, wanted, query.limit, query.cursor)
     items = [representation.representation(services, view) for view in page.items]
     listed = answers.AccessRequests(items=items, next_cursor=page.next_cursor)
-    return _json(listed.model_dump_json(by_alias=True).encode(), next_link(services, query, page.next_cursor))
-
-
-def next_link(services: Services, query: schemas.ListQuery, cursor: str | None) -> dict[str, str]:
-    """The `Link` to the next page (RFC 8288), where there is one."""
-    if cursor is None:
-        return {}
-    asked: dict[str, Any] = query.model_dump(mode="json", exclude_none=True) | {"cursor": cursor}
-    return {"Link": f'<{services.page(router.prefix)}?{urlencode(asked)}>; rel="next"'}
+    return _json(
+        listed.model_dump_json(by_alias=True).encode(), next_link(services, router.prefix, query, page.next_cursor)
+    )
 
 
 @router.get(

@@ -25,6 +25,7 @@ from app.domain.request import Status
 from app.domain.times import parse_wire
 
 _MULTILINE = "\n\t"
+_UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 
 
 def _line(text: str) -> str:
@@ -38,7 +39,7 @@ def _prose(text: str) -> str:
 def _plain(text: str, *, allowed: str) -> str:
     if any(unicodedata.category(char) == "Cc" and char not in allowed for char in text):
         raise PydanticCustomError("control_character", "Take out the control characters.")
-    if not text.strip():
+    if all(unicodedata.category(char) in _UNSEEN for char in text):
         raise PydanticCustomError("blank", "This has to say something.")
     return text
 

@@ -17,6 +17,7 @@ from app.actions.ledger import NOT_FOUND
 from app.actions.trail import Seen, Wanted, page_from
 from app.api import answers, schemas
 from app.api.guard import ReaderDep, ServicesDep
+from app.api.lists import next_link
 from app.api.problems import documented
 from app.api.route import ApiRoute
 from app.domain.errors import Refused
@@ -59,8 +60,10 @@ async def entries(
     asked = (query.start, query.stop, query.type, query.request, query.actor, query.after, query.before)
     wanted = page_from(Wanted(*asked), query.cursor)
     found, following = await trail.find(services, who, code, wanted, query.limit)
-    page = {"items": list(map(_item, found)), "next_cursor": None if following is None else str(following)}
-    return Response(orjson.dumps(page), media_type="application/json")
+    cursor = None if following is None else str(following)
+    page = {"items": list(map(_item, found)), "next_cursor": cursor}
+    link = next_link(services, f"/v1/institutions/{code}/trail/entries", query, cursor)
+    return Response(orjson.dumps(page), headers=link, media_type="application/json")
 
 
 def _item(seen: Seen) -> dict[str, Any]:

@@ -259,6 +259,12 @@ async def test_hostile_text_comes_back_as_it_was_sent(calls: Api, text: str) -> 
     assert (filed["case"]["title"], filed["engineer"]["name"], filed["roles"]) == (text, text, [text])
 
 
+@pytest.mark.parametrize("name", ["\u200b", " \u2066\u2069", "\ufeff\u00a0"])
+async def test_a_name_that_nobody_can_see_is_refused(calls: Api, name: str) -> None:
+    answer = await calls.http.post(ACCESS, json=asked(engineer=asked()["engineer"] | {"name": name}))
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/engineer/name")
+
+
 async def test_a_list_is_walked_page_by_page(calls: Api) -> None:
     filed = [await calls.file(case=asked()["case"] | {"number": str(n)}) for n in range(5)]
     address: str | None = f"{ACCESS}?limit=2&engineer=e1234"

@@ -71,6 +71,18 @@ async def test_entries_come_page_by_page_whole_and_without_what_the_caller_may_n
     assert [item["private"]["fields"]["engineer_name"] for item in seen] == ["Tier 3 engineer"]
 
 
+async def test_a_page_of_entries_links_to_the_next(calls: Api) -> None:
+    filed = await calls.file()
+    address, seen = f"{TRAIL}/entries?from=1&limit=1&request={filed['id']}", list[int]()
+    while address:
+        answer = await calls.http.get(address)
+        seen += [item["index"] for item in answer.json()["items"]]
+        assert (answer.json()["next_cursor"] is None) == ("link" not in answer.headers)
+        address = answer.links["next"]["url"] if "link" in answer.headers else ""
+    assert len(seen) > 1
+    assert seen == sorted(set(seen))
+
+
 async def test_entries_are_found_by_actor_and_time(calls: Api) -> None:
     first, _ = await calls.file(), await calls.file()
 
