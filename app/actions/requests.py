@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -151,7 +152,8 @@ async def say(held: Held, actor: Actor, text: str, by: str | None) -> RequestVie
     recent = [each for each in before.messages if each.at > held.book.now - timedelta(hours=1)]
     if len(recent) >= MESSAGES_PER_HOUR:
         detail = f"At most {MESSAGES_PER_HOUR} messages an hour on one request."
-        return Refusal("too-many-requests", detail, retry_after=60)
+        free_at = recent[-MESSAGES_PER_HOUR].at + timedelta(hours=1)
+        return Refusal("too-many-requests", detail, retry_after=math.ceil((free_at - held.book.now).total_seconds()))
     side: Literal["institution", "vendor"] = "institution" if actor.kind == "person" else "vendor"
     held.tell(Event("message.sent", held.request.id, actor, {"from": side}, {"text": text}))
     remark = Remark(side, by or before.asked.get("engineer_name") or "", held.book.now, text)
