@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 from starlette.responses import Response
 
 from app.actions import stop_codes
-from app.domain.errors import Refused
-from app.web.call import CallDep
+from app.domain.errors import Refusal, Refused
+from app.web.call import Call, CallDep
+from app.web.failures import status_of
 from app.web.guard import SignedIn, StrangersForm, VisitorsForm
 from app.web.page_route import GET, pages
 from app.web.times import Times
@@ -20,7 +21,7 @@ PATH = "/settings/stop-codes"
 @router.api_route("/stop", methods=GET)
 async def ask(call: CallDep) -> Response:
     """The form. It looks the same to everybody, signed in or not."""
-    return call.page("stop.html", {"institution": "", "stop_code": "", "left": None})
+    return call.page("stop.html", {"institution": "", "stop_code": "", "refusal": None})
 
 
 @router.post("/stop")
@@ -30,12 +31,20 @@ async def stop(call: CallDep, form: StrangersForm) -> Response:
     try:
         stopped = await stop_codes.stop(call.services, institution, code, call.where)
     except Refused as refused:
-        if refused.refusal.problem != "stop-refused":
+        if refused.refusal.problem not in {"stop-refused", "too-many-requests"}:
             raise
-        values = {"institution": institution, "stop_code": code, "left": int(dict(refused.refusal.extra)["left"])}
-        return call.page("stop.html", values, status=403)
+        return _again(call, institution, code, refused.refusal)
     times = Times(ZoneInfo(stopped.time_zone))
     return call.page("stop_done.html", {"stopped": stopped, "code": institution.strip().upper(), "times": times})
+
+
+def _again(call: Call, institution: str, code: str, refusal: Refusal) -> Response:
+    values = {"institution": institution, "stop_code": code, "refusal": refusal}
+    values |= {"left": int(dict(refusal.extra).get("left", 0)), "minutes": -(-(refusal.retry_after or 900) // 60)}
+    response = call.page("stop.html", values, status=status_of(refusal))
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return response
 
 
 @router.api_route(PATH, methods=GET)

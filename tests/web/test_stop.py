@@ -90,6 +90,8 @@ async def test_after_five_tries_even_the_right_code_waits(site: Site) -> None:
     assert answer.status_code == 429
     assert 0 < int(answer.headers["retry-after"]) <= 900
     judge(answer.text)
+    assert "Nothing was ended" in answer.text
+    assert "this one was not looked at" in answer.text
     assert await _status(site, request) is Status.ACTIVE
 
 
