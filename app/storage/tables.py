@@ -20,86 +20,22 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from app.storage.columns import Hashes, Instant, Names
+from app.storage.columns import Instant, Names
+from app.storage.trail_tables import (
+    Code,
+    Id,
+    Json,
+    Name,
+    Place,
+    evidence,
+    leaves,
+    logs,
+    metadata,
+    private_parts,
+    tiles,
+)
 
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    }
-)
-Code = String(64)
-Id = String(30)
-Name = String(255)
-Json = sa.JSON(none_as_null=True)
-Place = sa.BigInteger
-
-
-# The trail. Without rowids on SQLite, because `INSERT OR REPLACE` over a rowid would slip past a trigger on the key.
-
-logs = sa.Table(
-    "logs",
-    metadata,
-    Column("log", Code, primary_key=True),
-    Column("origin", Name, nullable=False, unique=True),
-    Column("size", Place, nullable=False),
-    Column("edge", Hashes, nullable=False),
-    Column("last_at", Instant),
-)
-leaves = sa.Table(
-    "leaves",
-    metadata,
-    Column("log", Code),
-    Column("idx", Place, autoincrement=False),
-    Column("leaf", LargeBinary, nullable=False),
-    Column("leaf_hash", LargeBinary, nullable=False),
-    Column("type", String(64), nullable=False),
-    Column("subject", Code, nullable=False),
-    Column("request", Id),
-    PrimaryKeyConstraint("log", "idx"),
-    Index(None, "log", "type", "idx"),
-    Index(None, "log", "subject", "idx"),
-    Index(
-        None,
-        "log",
-        "request",
-        "idx",
-        postgresql_where=sa.text("request IS NOT NULL"),
-        sqlite_where=sa.text("request IS NOT NULL"),
-    ),
-    sqlite_with_rowid=False,
-)
-private_parts = sa.Table(
-    "private_parts",
-    metadata,
-    Column("log", Code),
-    Column("idx", Place, autoincrement=False),
-    Column("part", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("log", "idx"),
-    sqlite_with_rowid=False,
-)
-tiles = sa.Table(
-    "tiles",
-    metadata,
-    Column("log", Code),
-    Column("level", Integer, autoincrement=False),
-    Column("idx", Place, autoincrement=False),
-    Column("hashes", LargeBinary, nullable=False),
-    Column("root", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("log", "level", "idx"),
-    sqlite_with_rowid=False,
-)
-evidence = sa.Table(
-    "evidence",
-    metadata,
-    Column("log", Code),
-    Column("digest", String(71)),
-    Column("blob", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("log", "digest"),
-    sqlite_with_rowid=False,
-)
+__all__ = ["evidence", "leaves", "logs", "metadata", "private_parts", "tiles"]
 
 # Institutions and people.
 
