@@ -1,12 +1,14 @@
 """API clients, as the operator keeps them: each change stands in the vendor's log.
 
 What a client may do is said once, when it is created, and never changed: bundles judge by it what a client did. Clients
-that a world file declared are revoked when they no longer stand in it; those added by hand are left alone.
+that a world file declared are revoked when they no longer stand in it; those added by hand are left alone. Access on
+what a revoked client filed would not be given any more: it ends in the same transaction, under the locks of all logs
+that the client serves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -48,7 +50,6 @@ class ClientPlan:
 async def plan_clients(tx: Transaction, secrets: Secrets, specs: tuple[ClientSpec, ...]) -> ClientPlan:
     """Compare declared clients with those there are."""
     rows = {row.client_id: row for row in await clients.read_all(tx)}
-    before = await service_meta.read(tx, DECLARED) or {"clients": []}
     names = {spec.id for spec in specs}
     known = [(rows[spec.id], spec) for spec in specs if spec.id in rows]
     return ClientPlan(
@@ -56,12 +57,17 @@ async def plan_clients(tx: Transaction, secrets: Secrets, specs: tuple[ClientSpe
         rotated=tuple(
             (row, hashed) for row, spec in known if row.secrets != ((hashed := secrets.hash_secret(spec.secret)),)
         ),
-        revoked=tuple(
-            row for name, row in rows.items() if name in before["clients"] and name not in names and not row.disabled
-        ),
+        revoked=tuple(await leaving(tx, names)),
         refused=tuple(line for row, spec in known for line in _differences(row, spec)),
         declared=tuple(sorted(names)),
     )
+
+
+async def leaving(tx: Transaction, names: Collection[str]) -> list[ClientRow]:
+    """The clients that a world file of these names takes out."""
+    before = await service_meta.read(tx, DECLARED) or {"clients": []}
+    gone = set(before["clients"]) - set(names)
+    return [row for row in await clients.read_all(tx) if row.client_id in gone and not row.disabled]
 
 
 def _differences(row: ClientRow, spec: ClientSpec) -> list[str]:

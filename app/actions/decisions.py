@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.actions.bindings import binding_of, keep_keys
-from app.actions.drafting import DRAFT_OVER, NOT_APPROVER, digest_of, is_engineer, may_end, own_draft, refuse
+from app.actions.drafting import (
+    DRAFT_OVER,
+    NOT_APPROVER,
+    client_gone,
+    digest_of,
+    is_engineer,
+    may_end,
+    own_draft,
+    refuse,
+)
 from app.actions.held import Held, hold
 from app.actions.journey import Arrived, Begun, Plan, Proof, Where, depart
 from app.actions.ledger import NOT_FOUND, unwrap, write
@@ -142,6 +151,7 @@ async def _approve(held: Held, visitor: Visitor, row: DraftRow, proof: Proof) ->
         book.now,
         own_request=is_engineer(visitor, await held.asked()),
     )
+    refusal = refusal or await client_gone(held)
     if refusal is None and not await objects.put(book.tx, evidence):
         refusal = DRAFT_OVER
     if refusal is not None:

@@ -27,7 +27,7 @@ from app.domain.institution import eligible
 from app.domain.request import Status, Terms, judge_answer
 from app.domain.request.judge import wrong_state
 from app.domain.statement import Approval, approval_text, comment_input, decision_statement
-from app.storage import drafts
+from app.storage import clients, drafts
 from app.storage.drafts import DraftRow
 from app.trail import canonical
 from app.trail.log import new_salt
@@ -86,6 +86,8 @@ async def _answer(held: Held, visitor: Visitor, given: Answer) -> str | Refusal 
         book.now,
         own_request=is_engineer(visitor, await held.asked()),
     )
+    if refusal is None and chosen.verdict == "approve":
+        refusal = await client_gone(held)
     if refusal is not None:
         await refuse(held, visitor, chosen.verdict, refusal.problem)
         return refusal
@@ -186,6 +188,14 @@ def may_end(held: Held, visitor: Visitor) -> bool:
     """Whether the visitor may answer for the product, and so take access to it back."""
     institution = held.book.institution
     return eligible(institution, visitor.person, institution.environments[held.request.environment].product)
+
+
+async def client_gone(held: Held) -> Refusal | None:
+    """Why nothing may be given on the request any more: the client that filed it was revoked. It may be denied."""
+    client = await clients.read(held.book.tx, held.request.created_by)
+    if client is None or client.disabled:
+        return Refusal("client-revoked", "The vendor's system that filed this request was shut off.")
+    return None
 
 
 async def refuse(held: Held, visitor: Visitor, verdict: str, problem: str, *, counted: bool = True) -> None:

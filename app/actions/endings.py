@@ -1,4 +1,4 @@
-"""Access that ends without anybody asking for this one end: by a stop code, or because the rules changed.
+"""Access that ends without anybody asking for this one end: by a stop code, or because what it rests on changed.
 
 A change after which running grants would not be given today revokes them in its own append (`product.md`); the
 verifier asks for exactly that.
@@ -6,7 +6,7 @@ verifier asks for exactly that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 from app.actions.held import Held
@@ -20,9 +20,13 @@ from app.storage import requests
 _RUNNING = frozenset({Status.APPROVED, Status.ACTIVE})
 
 
-async def hold_running(book: Ledger) -> list[Held]:
-    """Every request last recorded as approved or active, what the clock was due told: its grant may be over by now."""
+async def hold_running(book: Ledger, clients: Collection[str] | None = None) -> list[Held]:
+    """Every request last recorded as approved or active, what the clock was due told: its grant may be over by now.
+
+    `clients` (`cli_…`): only what these filed.
+    """
     rows = [row for row in await requests.unfinished(book.tx, book.code) if row.status in _RUNNING]
+    rows = [row for row in rows if clients is None or row.client in clients]
     held = [Held(book, row, AccessRequest.from_data(row.state)) for row in rows]
     for each in held:
         each.settle()
@@ -47,6 +51,14 @@ async def change(book: Ledger, event: Event) -> None:
     for each in held:
         if reassess(each.request, changed, book.now):
             await end(each, "rules")
+    await store(book, held)
+
+
+async def end_of_clients(book: Ledger, clients: Collection[str]) -> None:
+    """Take back every running grant on what these revoked clients (`cli_…`) filed, and append that."""
+    held = await hold_running(book, clients)
+    for each in filter(runs, held):
+        await end(each, "rules")
     await store(book, held)
 
 

@@ -23,7 +23,7 @@ from app.domain.request import (
     implementation_grant,
     judge_ask,
 )
-from app.storage import grants, idempotency, requests
+from app.storage import clients, grants, idempotency, requests
 from app.storage.database import Transaction
 from app.storage.requests import RequestRow
 from app.tokens.clients import Caller
@@ -124,6 +124,9 @@ def _unknown_institution() -> Refusal:
 
 
 async def _create(book: Ledger, caller: Caller, new: NewRequest) -> RequestView | Refusal:
+    client = await clients.read(book.tx, caller.cli)
+    if client is None or client.disabled:  # revoked since the call began: what it filed by then has ended already
+        raise Refused(Refusal("unauthorized", "This client was revoked."))
     ask = _ask(book.services, new)
     permit = judge_ask(ask, book.institution, book.now)
     refusal = permit if isinstance(permit, Refusal) else await _limited(book) or await _unknown_extends(book, new)
@@ -131,9 +134,8 @@ async def _create(book: Ledger, caller: Caller, new: NewRequest) -> RequestView 
         return refusal or _unknown_institution()
     if permit.ground is not None:
         book.trust_clock()
-    client = Actor("client", caller.cli)
     number = await requests.next_number(book.tx, book.code, book.now.astimezone(book.institution.zone).year)
-    event = created_event(new_id("req", book.now), ask, permit, number, client, new.private())
+    event = created_event(new_id("req", book.now), ask, permit, number, Actor("client", caller.cli), new.private())
     held = await _placed(book, event, new, permit)
     return await view_of(book.tx, held.row, book.now, book.row, await book.around())
 

@@ -2,7 +2,8 @@
 
 Creating is done here: the vendor's log, institutions with their trails, API clients. What an institution's trail pins
 is changed by its own admins alone, so a file that differs there is refused. Secrets stand in no trail: where the file
-has others, they are sealed anew. An institution that is not in the file is left as it is.
+has others, they are sealed anew. An institution that is not in the file is left as it is, but that access ends on what
+a client filed that the file takes out.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.actions.clients import ClientPlan, change_clients, plan_clients
+from app.actions.clients import ClientPlan, change_clients, leaving, plan_clients
+from app.actions.endings import end_of_clients
 from app.actions.keys import make_trail_key, token_key_event, trail_key_event, untold_keys
 from app.actions.ledger import Ledger, lock
 from app.actions.opening import Vendor, alma_label, environment_secrets, open_trail, sealed
@@ -30,6 +32,7 @@ from app.storage.database import Transaction
 from app.storage.institutions import EnvironmentSecrets, InstitutionRow
 from app.storage.leaves import LogExists
 from app.storage.roster import RosterRow
+from app.tokens.clients import EVERY_INSTITUTION
 from app.tokens.keys import TokenKey
 from app.tokens.secrets import SealBroken, Secrets
 from app.trail.canonical import CanonicalError
@@ -79,19 +82,24 @@ async def plan(services: Services, world: World) -> Applied:
 
 async def apply(services: Services, world: World, operator: Actor) -> Applied:
     """Make the service hold what the file declares. Raises `WorldError`, `Unavailable`, `KeysError`."""
-    specs = {spec.code: spec for spec in (world.vendor, *world.institutions)}
     try:
         async with services.database.begin() as tx:
-            there = set(await institutions.codes(tx))
-            books = {code: await lock(services, tx, code) for code in sorted(specs.keys() & there)}
-            planned = await _plan(services, tx, world)
-            if {spec.code for spec in planned.opened} != specs.keys() - books.keys():
+            books = {code: await lock(services, tx, code) for code in sorted(await _touched(tx, world))}
+            if not await _touched(tx, world) <= books.keys():  # changed before we had all locks
                 raise Unavailable("Another apply ran at the same time; run this one again.")
+            planned = await _plan(services, tx, world)
             if planned.refused or not planned.lines():
                 return planned.outcome({})
             return planned.outcome(await _carry_out(services, tx, world, planned, books, operator))
     except LogExists as error:
         raise Unavailable("Another apply ran at the same time; run this one again.") from error
+
+
+async def _touched(tx: Transaction, world: World) -> set[str]:
+    """The logs there are that applying may append to: the file's own, and those that a client served which goes."""
+    there = set(await institutions.codes(tx))
+    served = {code for row in await leaving(tx, {spec.id for spec in world.clients}) for code in row.institutions}
+    return there if EVERY_INSTITUTION in served else there & {VENDOR, *served, *(s.code for s in world.institutions)}
 
 
 async def _carry_out(
@@ -120,6 +128,9 @@ async def _carry_out(
     await change_clients(book, planned.clients, operator)
     book.add(Event("configuration.applied", VENDOR, operator, {"digest": world.digest}))
     await book.append()
+    gone = {row.id for row in planned.clients.revoked}
+    for code in sorted(books) if gone else ():
+        await end_of_clients(books[code], gone)
     return codes
 
 

@@ -130,6 +130,11 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
     # Answering, on pages.
     "not-approver": (403, "You are not an approver for this request", _ASK_ADMIN),
     "own-request": (403, "Nobody decides on their own request", "Another approver has to answer it."),
+    "client-revoked": (
+        409,
+        "The system that filed this request was shut off",
+        "Nothing can be given on it any more. The vendor has to file a new request; you may deny this one.",
+    ),
     "already-answered": (
         409,
         "You have approved this already",

@@ -116,6 +116,8 @@ class Replay:
         if world.following:
             world.find(last, "outcome-missing", f"the append had to go on with {world.following[0].type}")
         world.settle(None)
+        for request in sorted(world.running):
+            replay_requests.judge_kept(world, world.requests[request], last)
         replay_sessions.linger(world, last.at)
         if not world.sources.with_private:
             return

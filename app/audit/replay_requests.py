@@ -10,13 +10,15 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from app.audit.countersignature import judge_countersignature, judge_statement, roles_in
 from app.audit.evidence import SignedIn
 from app.audit.findings import Fault
+from app.audit.vendorfacts import IN_FLIGHT
 from app.audit.world import ANY, Fields, GrantRow, World
 from app.domain.errors import IllegalTransition, Refusal
-from app.domain.events import Actor, Entry, Event
+from app.domain.events import Entry, Event
 from app.domain.institution import eligible
 from app.domain.request import (
     AccessRequest,
@@ -29,6 +31,7 @@ from app.domain.request import (
     implementation_grant,
     judge_ask,
     reassess,
+    status_at,
 )
 from app.domain.statement import SENTENCES, Approval, approval_text, comment_input
 from app.domain.times import stamp
@@ -216,13 +219,23 @@ def request_revoked(world: World, entry: Entry, _: Fields | None) -> None:
         _as_approver(world, entry, request)
     if because == "stop-code" and not stopped:
         raise Fault("revoked-without-code", "no stop code was used in this append")
-    if because == "rules" and not refused and world.client_fault(_as_its_client(entry, request), None) is None:
+    if because == "rules" and not refused and not _client_gone(world, request, entry.at):
         raise Fault("revoked-by-no-rule", "the rules would still give this grant")
 
 
-def _as_its_client(entry: Entry, request: AccessRequest) -> Entry:
-    """The entry as if the request's client had made it, to ask whether that client still may."""
-    return replace(entry, actor=Actor("client", request.created_by))
+def _client_gone(world: World, request: AccessRequest, at: datetime) -> bool:
+    """Whether the request's client was revoked by then, or just after; without the vendor's entries nobody can tell."""
+    revoked_at = world.client_revoked(request)
+    return world.sources.vendor is None or (revoked_at is not None and at + IN_FLIGHT >= revoked_at)
+
+
+def judge_kept(world: World, request: AccessRequest, entry: Entry) -> None:
+    """A running grant ends with the client that filed its request: it does not run on to `entry`."""
+    revoked_at = world.client_revoked(request)
+    if revoked_at is None or entry.at <= revoked_at + IN_FLIGHT:
+        return
+    if status_at(request, revoked_at + IN_FLIGHT) in _RUNNING:
+        world.find(entry, "grant-kept", f"the client of {request.id} was revoked, but its grant ran on")
 
 
 def stop_code_used(world: World, entry: Entry, _: Fields | None) -> None:
@@ -277,8 +290,9 @@ def _advance(world: World, request: AccessRequest, entry: Entry) -> None:
     world.requests[request.id] = changed
     if changed.status in _RUNNING:
         world.running.add(request.id)
-    else:
+    elif request.id in world.running:
         world.running.discard(request.id)
+        judge_kept(world, request, entry)
 
 
 def _follow(world: World, events: Sequence[Event] | Refusal) -> None:

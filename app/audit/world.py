@@ -203,6 +203,12 @@ class World:
             return f"the client has no scope {scope}"
         return None
 
+    def client_revoked(self, request: AccessRequest) -> datetime | None:
+        """When the client that filed the request was revoked, as far as the vendor's entries are at hand."""
+        vendor = self.sources.vendor
+        client = None if vendor is None else vendor.clients.get(request.created_by)
+        return None if client is None else client.revoked_at
+
     def _blob(self, entry: Entry, digest: str) -> SignedIn | Input | None:
         self.named.add(digest)
         blob = self.sources.blob(digest)

@@ -49,6 +49,11 @@ _FAILURES: Mapping[str, Failure] = {
         (f"This request names you as its engineer. {NOTHING}",),
         ("The other approvers already have this request.",),
     ),
+    "client-revoked": Failure(
+        "Access can no longer be given on this request",
+        (f"The vendor's system that filed it was shut off. {NOTHING}",),
+        ("If access is still needed, the vendor files a new request.", "You may deny this one, or let it lapse."),
+    ),
     "already-answered": Failure(
         "You have already approved this request",
         ("Your approval stands as you gave it. A second one does not count, and nothing new was recorded.",),

@@ -18,6 +18,7 @@ from app.domain.policy import Policy
 from app.domain.statement import standing_statement
 from app.domain.times import stamp
 from app.trail import canonical, log
+from tests.audit.moves import pending, running
 from tests.audit.world import AUDITOR, CLIENT, CODE, HEAD, SECOND, THIRD, Someone, World
 
 STANDING = Policy(standing_approvals_allowed=True)
@@ -233,3 +234,78 @@ def test_a_client_that_was_revoked_does_nothing_more(tmp_path: Path) -> None:
     world.ask()
     index = len(world.trail.leaves) - 1
     assert (index, "client") in _found(_verified(world, tmp_path))
+
+
+def _revoke_client(world: World) -> None:
+    world.vendor.add(Event("client.revoked", CLIENT.id, Actor("operator", encode("opr", 1)), {}), world.now)
+
+
+def _revoked_by_rules(world: World, request: str) -> int:
+    event = Event("request.revoked", request, SERVICE, {"because": "rules"}, {"reason": ""})
+    return world.append(event)[0].index
+
+
+@pytest.mark.parametrize("after", [-5, 0, 5], ids=["locked-before", "at-once", "locked-after"])
+def test_a_grant_that_ends_with_its_client_is_no_finding(after: int, tmp_path: Path) -> None:
+    world = World().begin(SECOND)
+    request = running(world)
+    if after >= 0:
+        _revoke_client(world)
+    world.pass_time(seconds=abs(after))
+    _revoked_by_rules(world, request)
+    if after < 0:
+        world.pass_time(seconds=abs(after))
+        _revoke_client(world)
+    world.pass_time(minutes=5)
+    assert _found(_verified(world, tmp_path)) == set()
+    without = verify_bundle(world.bundle(tmp_path / "without.zip", vendor=None), **world.anchors)
+    assert without.findings == ()
+
+
+def test_a_revocation_long_before_its_client_was_revoked_is_by_no_rule(tmp_path: Path) -> None:
+    world = World().begin(SECOND)
+    index = _revoked_by_rules(world, running(world))
+    world.pass_time(seconds=61)
+    _revoke_client(world)
+    assert _found(_verified(world, tmp_path)) == {(index, "revoked-by-no-rule")}
+
+
+def test_a_grant_that_outlives_its_client_is_found_where_it_ends(tmp_path: Path) -> None:
+    world = World().begin(SECOND)
+    request = running(world)
+    _revoke_client(world)
+    world.pass_time(seconds=61)
+    index = _revoked_by_rules(world, request)
+    world.pass_time(minutes=5)
+    assert _found(_verified(world, tmp_path)) == {(index, "grant-kept")}
+
+
+@pytest.mark.parametrize("seconds", [0, 1])  # beside the minute that an export takes
+def test_a_grant_that_runs_on_without_its_client_is_found_at_the_end(seconds: int, tmp_path: Path) -> None:
+    world = World().begin(SECOND)
+    running(world)
+    _revoke_client(world)
+    world.pass_time(seconds=seconds)
+    report = _verified(world, tmp_path)
+    last = len(world.trail.leaves) - 1
+    assert _found(report) == ({(last, "grant-kept")} if seconds else set()), report.to_text()
+
+
+def test_a_grant_given_after_its_client_was_revoked_is_found(tmp_path: Path) -> None:
+    world = World().begin(SECOND)
+    request = pending(world)
+    _revoke_client(world)
+    world.pass_time(minutes=5)
+    world.approve(request)
+    report = _verified(world, tmp_path)
+    assert _found(report) == {(len(world.trail.leaves) - 1, "grant-kept")}, report.to_text()
+
+
+def test_a_grant_that_was_over_when_its_client_was_revoked_is_no_finding(tmp_path: Path) -> None:
+    world = World().begin(SECOND)
+    request = running(world)
+    world.pass_time(hours=5)
+    _revoke_client(world)
+    world.pass_time(minutes=5)
+    world.record_due(request)
+    assert _found(_verified(world, tmp_path)) == set()
