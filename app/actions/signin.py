@@ -25,7 +25,7 @@ from app.identity import browser as browsers
 from app.identity.id_token import VerifiedIdentity
 from app.storage import institutions, roster, web_sessions
 from app.storage.roster import PendingBinding, RosterRow
-from app.storage.web_sessions import WebSessionRow
+from app.storage.web_sessions import Present, WebSessionRow
 
 IDLE = timedelta(hours=1)
 ABSOLUTE = timedelta(hours=10)
@@ -233,16 +233,16 @@ async def visitor(services: Services, cookie: str | None) -> Visitor | None:
     """Who a cookie belongs to, with the roles of this instant; None when the session is over or the person is gone."""
     if cookie is None:
         return None
-    async with services.database.read() as tx:
-        present, now = await web_sessions.present(tx, session_hash(services, cookie)), await tx.now()
+    async with services.database.look() as tx:
+        present = await web_sessions.present(tx, session_hash(services, cookie))
     if present is None:
         return None
-    session, institution, person = present
-    if is_over(session, now):
+    session, now = present.session, present.at
+    if now >= session.expires_at or now - session.seen_at >= IDLE:
         return None
     if session.details.get("mac") != _session_mac(services, session):
         return None
-    found = _visitor(services, cookie, session, Institution.from_data(institution.state), institution.name, person)
+    found = _visitor(services, cookie, present)
     if found is not None and now - session.seen_at > TOUCH_AFTER:
         await _touch(services, session, now)
     return found
@@ -253,9 +253,9 @@ def is_over(session: WebSessionRow, now: datetime) -> bool:
     return now >= session.expires_at or now - session.seen_at >= IDLE
 
 
-def _visitor(
-    services: Services, cookie: str, session: WebSessionRow, institution: Institution, name: str, person: RosterRow
-) -> Visitor | None:
+def _visitor(services: Services, cookie: str, present: Present) -> Visitor | None:
+    session, person = present.session, present.person
+    institution = Institution.from_data(present.institution.state)
     enrolling = "binding" in session.details
     listed = institution.people.get(session.person)
     same_account = (person.iss, person.sub) == (session.iss, session.sub)
@@ -273,7 +273,7 @@ def _visitor(
         iss=session.iss,
         sub=session.sub,
         csrf=browsers.csrf_token(services.secrets.derive("csrf"), cookie),
-        institution_name=name,
+        institution_name=present.institution.name,
         locale=institution.locale,
         time_zone=institution.time_zone,
         provider_host=urlsplit(institution.provider.issuer).hostname or institution.provider.issuer,

@@ -103,8 +103,7 @@ class Around:
 
 async def around(tx: Transaction, code: str) -> Around:
     """Read what stands round a log."""
-    vendor = await institutions.read(tx, VENDOR)
-    return Around("" if vendor is None else vendor.name, tuple(await roster.people(tx, code)))
+    return Around(await institutions.name_of(tx, VENDOR) or "", tuple(await roster.people(tx, code)))
 
 
 async def view(tx: Transaction, row: RequestRow, now: datetime) -> RequestView:

@@ -184,6 +184,15 @@ class Database:
         async with self._connected(options) as transaction:
             yield transaction
 
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[Transaction]:
+        """For statements that only read, each a snapshot of its own; nothing is begun. Raises `Unavailable`."""
+        options: dict[str, Any] = {"writes": False}
+        if self.dialect == "postgresql":
+            options = {"isolation_level": "AUTOCOMMIT"}
+        async with self._connected(options) as transaction:
+            yield transaction
+
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()

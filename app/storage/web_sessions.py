@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -80,14 +80,27 @@ async def read(tx: Transaction, token: bytes) -> WebSessionRow | None:
 _READ = select_rows(_SESSIONS, WebSessionRow).where(_SESSIONS.c.token == sa.bindparam("token"))
 
 
-async def present(tx: Transaction, token: bytes) -> tuple[WebSessionRow, InstitutionRow, RosterRow] | None:
-    """The session of a cookie (its hash) with its institution and person, in one look; the caller checks its times."""
-    found = await tx.fetch(_PRESENT, {"token": token})
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A session with its institution and person, as they are `at` this instant; the caller checks its times."""
+
+    session: WebSessionRow
+    institution: InstitutionRow
+    person: RosterRow
+    at: datetime
+
+
+async def present(tx: Transaction, token: bytes) -> Present | None:
+    """The session of a cookie (its hash) and what goes with it, in one look."""
+    timed = tx.dialect == "postgresql" and tx.clock is None
+    found = await tx.fetch(_PRESENT_AT if timed else _PRESENT, {"token": token})
     if not found:
         return None
     row, own = found[0], len(fields(WebSessionRow))
     rest = own + len(fields(InstitutionRow))
-    return WebSessionRow(*row[:own]), InstitutionRow(*row[own:rest]), RosterRow(*row[rest:])
+    end = rest + len(fields(RosterRow))
+    at = row[end].astimezone(UTC) if timed else await tx.now()
+    return Present(WebSessionRow(*row[:own]), InstitutionRow(*row[own:rest]), RosterRow(*row[rest:end]), at)
 
 
 _PERSON = sa.and_(tables.roster.c.log == _SESSIONS.c.log, tables.roster.c.person == _SESSIONS.c.person)
@@ -97,6 +110,7 @@ _PRESENT = (
     .join_from(_SESSIONS, tables.institutions, tables.institutions.c.code == _SESSIONS.c.log)
     .join_from(_SESSIONS, tables.roster, _PERSON)
 )
+_PRESENT_AT = _PRESENT.add_columns(sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)))
 
 
 async def rename(tx: Transaction, token: bytes, new: bytes, details: Mapping[str, Any]) -> bool:
