@@ -44,7 +44,8 @@ _TIMEOUTS = {
 }
 # Connection, resources, operator intervention, system error; serialisation, deadlock, lock and idle timeouts.
 _DOUBTFUL_CLASSES = frozenset({"08", "53", "57", "58"})
-_DOUBTFUL_STATES = frozenset({"40001", "40P01", "55P03", "25P03", "25006"})
+_IN_THE_WAY = frozenset({"40001", "40P01", "55P03"})
+_DOUBTFUL_STATES = _IN_THE_WAY | {"25P03", "25006"}
 _DOUBTFUL_CODES = frozenset({
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT,
     sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
@@ -105,6 +106,11 @@ def is_doubtful(error: DBAPIError) -> bool:
 def lock_timed_out(error: DBAPIError) -> bool:
     """Whether a lock was waited for too long."""
     return getattr(error.orig, "sqlstate", None) == "55P03"
+
+
+def rolled_back(error: Unavailable) -> bool:
+    """Whether it is certain that nothing was committed: another transaction was in the way, and the server said so."""
+    return isinstance(error.__cause__, DBAPIError) and getattr(error.__cause__.orig, "sqlstate", None) in _IN_THE_WAY
 
 
 # Statements of hot paths are made once: making one costs the host more than PostgreSQL needs to run it.

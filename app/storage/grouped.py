@@ -1,0 +1,165 @@
+"""Concurrent callers answered by one statement: one fresh read for many, one commit for many.
+
+* A caller joins only a group that *starts* after it arrived, so what was committed before it asked is in its answer: a
+  revocation holds at once. Nothing is remembered from one group to the next.
+* A caller of `GroupCommit` is answered after its item's transaction has committed, never before.
+* A group that fails is done again one by one, so that only the bad item fails. Not where the database is in doubt: what
+  became of the commit is unknown then, and everybody of the group is told so.
+* A caller that goes away takes only itself away: before its group starts its item is dropped, afterwards it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from app.domain.errors import Unavailable
+from app.storage.database import Database, Transaction, rolled_back
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+I = TypeVar("I")  # noqa: E741 -- an item, beside R, its result
+R = TypeVar("R")
+
+LIMIT = 200
+LANES = 2
+
+
+class GroupedRead(Generic[K, V]):
+    """Reads of rows by key. `read` gets the keys of a group, each once, and answers those that it found.
+
+    Each of its statements is a snapshot of its own, as in `Database.look`; with `snapshot` they share one, as in
+    `Database.read`. It reads the primary, and nothing that it keeps may outlive its call.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        read: Callable[[Transaction, Sequence[K]], Awaitable[Mapping[K, V]]],
+        *,
+        snapshot: bool = False,
+        limit: int = LIMIT,
+        lanes: int = LANES,
+    ) -> None:
+        self._enter = database.read if snapshot else database.look
+        self._read = read
+        self._queue = _Queue(self._group, limit, lanes)
+
+    async def get(self, key: K) -> V | None:
+        """What a read that starts from now on finds under the key. Raises `Unavailable`, or what `read` raised."""
+        return await self._queue.ask(key)
+
+    async def _group(self, keys: Sequence[K]) -> Sequence[V | None]:
+        async with self._enter() as tx:
+            found = await self._read(tx, list(dict.fromkeys(keys)))
+        return [found.get(key) for key in keys]
+
+
+class GroupCommit(Generic[I, R]):
+    """Items written by one transaction. `write` gets those of a group, in the order in which they came, and answers one
+    result for each; it writes them with set-based statements, and leaves the commit to us.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        write: Callable[[Transaction, Sequence[I]], Awaitable[Sequence[R]]],
+        *,
+        limit: int = LIMIT,
+        lanes: int = LANES,
+    ) -> None:
+        self._database = database
+        self._write = write
+        self._queue = _Queue(self._group, limit, lanes)
+
+    async def put(self, item: I) -> R:
+        """The item's result, after it was committed. Raises `Unavailable`, or what `write` raised for this item."""
+        return await self._queue.ask(item)
+
+    async def _group(self, items: Sequence[I]) -> Sequence[R]:
+        async with self._database.begin() as tx:
+            results = await self._write(tx, items)
+            if len(results) != len(items):  # before the commit: nobody is answered with another's result
+                raise RuntimeError(f"{len(items)} items have {len(results)} results")
+        return results
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter(Generic[I, R]):
+    item: I
+    answer: asyncio.Future[R]
+
+
+class _Queue(Generic[I, R]):
+    """Callers in the order in which they came, taken in groups of at most `limit` by at most `lanes` tasks at a time.
+
+    While every lane is busy callers gather: the busier, the larger the groups.
+    """
+
+    def __init__(self, run: Callable[[Sequence[I]], Awaitable[Sequence[R]]], limit: int, lanes: int) -> None:
+        if limit < 1 or lanes < 1:
+            raise ValueError("a group has at least one member and one lane")
+        self._run, self._limit, self._lanes = run, limit, lanes
+        self._waiting: deque[_Waiter[I, R]] = deque()
+        self._busy = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def ask(self, item: I) -> R:
+        waiter: _Waiter[I, R] = _Waiter(item, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiter)
+        if self._busy < self._lanes:
+            self._open_lane()
+        return await waiter.answer
+
+    def _open_lane(self) -> None:
+        """A task in no caller's context: it begins in the loop's next turn, so whoever comes in this one joins."""
+        self._busy += 1
+        task = asyncio.get_running_loop().create_task(self._work(), context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self) -> None:
+        group: list[_Waiter[I, R]] = []
+        try:
+            while group := self._take():
+                await self._serve(group)
+        finally:
+            self._busy -= 1  # before anybody else can look: whoever comes now opens a lane
+            if group:  # cut off by a stop: nobody waits for an answer that will not come
+                for waiter in (*group, *self._waiting):
+                    waiter.answer.cancel()
+
+    def _take(self) -> list[_Waiter[I, R]]:
+        """The next group. Whoever comes after this instant is not in it, and its read or write starts after it."""
+        group: list[_Waiter[I, R]] = []
+        while self._waiting and len(group) < self._limit:
+            waiter = self._waiting.popleft()
+            if not waiter.answer.done():
+                group.append(waiter)
+        return group
+
+    async def _serve(self, group: list[_Waiter[I, R]]) -> None:
+        try:
+            results = await self._run([waiter.item for waiter in group])
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is the callers' answer
+            await self._refuse(group, error)
+            return
+        for waiter, result in zip(group, results, strict=True):
+            if not waiter.answer.done():
+                waiter.answer.set_result(result)
+
+    async def _refuse(self, group: list[_Waiter[I, R]], error: Exception) -> None:
+        """Each by itself, where it is certain that nothing was done; else the error is everybody's."""
+        certain = not isinstance(error, Unavailable) or rolled_back(error)
+        for waiter in group:
+            if waiter.answer.done():
+                continue
+            if certain and len(group) > 1:
+                await self._serve([waiter])
+            else:
+                waiter.answer.set_exception(error)
+                waiter.answer.exception()  # a caller that left meanwhile is not complained about
