@@ -1,4 +1,4 @@
-"""The journey of a browser to an identity provider and back: sign-ins and countersignatures alike.
+"""The journey of a browser to an identity provider and back: sign-ins, countersignatures and engineers at the gate.
 
 The `state` is found by its hash, once, within ten minutes, and only in the browser that left; until then nothing that
 comes back is any institution's event. What the provider answers is judged by `identity`; whatever fails there is a
@@ -7,8 +7,9 @@ problem with a slug, and the caller records it.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,11 +22,12 @@ from app.identity.errors import ProviderUnavailable, SignInRefused
 from app.identity.id_token import Expected, VerifiedIdentity
 from app.identity.provider import Departure, ProviderConfig, PublishedKeys
 from app.storage import institutions, web_sessions
+from app.storage.database import Transaction
 from app.storage.institutions import InstitutionRow
 from app.storage.web_sessions import SignInFlow
 
 LIFE = timedelta(minutes=10)
-_ASTRAY = Refusal(
+ASTRAY = Refusal(
     "sign-in-astray", "This answer belongs to no sign-in that began in this browser. Nothing was recorded; begin again."
 )
 
@@ -47,8 +49,22 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """Whose provider a journey leads to, by which of our registrations, and where it comes back.
+
+    `log` is the institution's whose journey it is, `cookie` the label of the MAC that binds it to a browser's cookie.
+    """
+
+    log: str
+    registration: ProviderConfig
+    redirect_uri: str
+    required_claims: Mapping[str, object] = field(default_factory=dict)
+    cookie: str = "cookie/browser"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What the journey is for. `purpose` is `sign-in` or `countersign`; `nonce` null means a random one."""
+    """What the journey is for. `purpose` is `sign-in`, `countersign` or `gate`; `nonce` null means a random one."""
 
     purpose: str
     details: Mapping[str, Any]
@@ -79,14 +95,18 @@ class Arrived:
 async def depart(
     services: Services, row: InstitutionRow, institution: Institution, plan: Plan, browser: str | None
 ) -> Begun:
+    """Begin a journey to the institution's own provider. As `set_out`."""
+    return await set_out(services, _way(services, row, institution, plan.purpose), plan, browser)
+
+
+async def set_out(services: Services, way: Way, plan: Plan, browser: str | None) -> Begun:
     """Begin a journey, bound to the browser's cookie (a new one where it has none).
 
     Raises `Unavailable`, also for a provider whose description of itself does not fit.
     """
-    registration = _registration(services, row, institution, plan.purpose)
     cookie = browser or browsers.new_secret()
     departure = Departure(
-        redirect_uri=callback(services, row.code),
+        redirect_uri=way.redirect_uri,
         state=browsers.new_secret(),
         nonce=plan.nonce or browsers.new_secret(),
         code_verifier=browsers.new_secret(),
@@ -104,10 +124,10 @@ async def depart(
     }
     async with services.database.begin() as tx:
         now = await tx.now()
-        flow = SignInFlow(_state(services, departure.state), row.code, _browser(services, cookie), details, now)
-        await web_sessions.begin_flow(tx, flow)
+        bound = _mac(services, way.cookie, cookie)
+        await web_sessions.begin_flow(tx, SignInFlow(_state(services, departure.state), way.log, bound, details, now))
     try:
-        url = await services.provider.authorization_url(registration, departure, now)
+        url = await services.provider.authorization_url(way.registration, departure, now)
     except SignInRefused as refused:
         raise ProviderUnavailable(f"The provider's description of itself does not fit: {refused.problem}.") from refused
     return Begun(url, cookie)
@@ -115,36 +135,48 @@ async def depart(
 
 async def arrive(services: Services, code: str, parameters: Sequence[tuple[str, str]], browser: str | None) -> Arrived:
     """What a callback brings. Raises `Refused` sign-in-astray for a journey that is not this browser's."""
-    states = [value for name, value in parameters if name == "state"]
     async with services.database.begin() as tx:
-        flow = await web_sessions.take_flow(tx, _state(services, states[0])) if len(states) == 1 else None
+        flow = await take(services, tx, parameters)
         now = await tx.now()
         row = await institutions.read(tx, code)
-    if flow is None or row is None or flow.log != code or now - flow.created_at > LIFE:
-        raise Refused(_ASTRAY)
-    if browser is None or flow.browser != _browser(services, browser):
-        raise Refused(_ASTRAY)
-    outcome: Proof | str
+    if flow is None or row is None or not is_own(services, flow, code, "cookie/browser", browser, now):
+        raise Refused(ASTRAY)
+    way = _way(services, row, Institution.from_data(row.state), flow.details["purpose"])
+    return Arrived(flow.details["purpose"], flow.details["details"], await prove(services, way, flow, parameters, now))
+
+
+async def take(services: Services, tx: Transaction, parameters: Sequence[tuple[str, str]]) -> SignInFlow | None:
+    """The journey that these parameters end, taken away: it ends once. Its owner is not known yet (`is_own`)."""
+    states = [value for name, value in parameters if name == "state"]
+    return await web_sessions.take_flow(tx, _state(services, states[0])) if len(states) == 1 else None
+
+
+def is_own(services: Services, flow: SignInFlow, log: str, label: str, browser: str | None, now: datetime) -> bool:
+    """Whether it began in the browser of this cookie, for this log, and not too long ago."""
+    bound = browser is not None and hmac.compare_digest(flow.browser, _mac(services, label, browser))
+    return bound and flow.log == log and now - flow.created_at <= LIFE
+
+
+async def prove(
+    services: Services, way: Way, flow: SignInFlow, parameters: Sequence[tuple[str, str]], now: datetime
+) -> Proof | str:
+    """Who signed in, or the slug of what was wrong."""
     try:
-        outcome = await _proof(services, row, flow, parameters, now)
+        return await _proof(services, way, flow.details, parameters, now)
     except SignInRefused as refused:
-        outcome = refused.problem
+        return refused.problem
     except ProviderUnavailable:
-        outcome = "provider-unavailable"
-    return Arrived(flow.details["purpose"], flow.details["details"], outcome)
+        return "provider-unavailable"
 
 
 async def _proof(
-    services: Services, row: InstitutionRow, flow: SignInFlow, parameters: Sequence[tuple[str, str]], now: datetime
+    services: Services, way: Way, details: Mapping[str, Any], parameters: Sequence[tuple[str, str]], now: datetime
 ) -> Proof:
-    institution = Institution.from_data(row.state)
-    details = flow.details
-    registration = _registration(services, row, institution, details["purpose"])
+    registration = way.registration
     metadata = await services.provider.metadata(registration, now)
     state = next(value for name, value in parameters if name == "state")
     code = browsers.callback_code(parameters, state=state, issuer=registration.issuer, iss_required=metadata.sends_iss)
-    uri = callback(services, row.code)
-    answer = await services.provider.exchange(registration, code, uri, details["verifier"], now)
+    answer = await services.provider.exchange(registration, code, way.redirect_uri, details["verifier"], now)
     expected = Expected(
         issuer=registration.issuer,
         audience=registration.client_id,
@@ -152,7 +184,7 @@ async def _proof(
         now=now,
         max_age=details["max_age"],
         acr_values=tuple(details["acr_values"]),
-        required_claims=institution.provider.required_claims if details["purpose"] == "sign-in" else {},
+        required_claims=way.required_claims,
         access_token=answer.access_token,
         code=code,
     )
@@ -160,14 +192,16 @@ async def _proof(
     return Proof(answer.id_token, identity, keys)
 
 
-def _registration(services: Services, row: InstitutionRow, institution: Institution, purpose: str) -> ProviderConfig:
+def _way(services: Services, row: InstitutionRow, institution: Institution, purpose: str) -> Way:
+    """To the institution's own provider, and back to the callback."""
     choose = approval_registration if purpose == "countersign" else sign_in_registration
-    return choose(services, row, institution)
+    required = institution.provider.required_claims if purpose == "sign-in" else {}
+    return Way(row.code, choose(services, row, institution), callback(services, row.code), required)
 
 
 def _state(services: Services, state: str) -> bytes:
-    return services.secrets.mac("cookie/state", state.encode("utf-8", "surrogatepass"))
+    return _mac(services, "cookie/state", state)
 
 
-def _browser(services: Services, cookie: str) -> bytes:
-    return services.secrets.mac("cookie/browser", cookie.encode("utf-8", "surrogatepass"))
+def _mac(services: Services, label: str, secret: str) -> bytes:
+    return services.secrets.mac(label, secret.encode("utf-8", "surrogatepass"))

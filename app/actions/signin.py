@@ -7,7 +7,6 @@ enrolment code, not before: until then their session can do nothing else (`enrol
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,8 +29,6 @@ from app.storage.web_sessions import Present, WebSessionRow
 IDLE = timedelta(hours=1)
 ABSOLUTE = timedelta(hours=10)
 TOUCH_AFTER = timedelta(minutes=1)
-# A path alone: neither another host (`//host`, `/\host`) nor anything a header could not hold.
-_OUR_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ async def begin(services: Services, code: str, next_path: str, browser: str | No
     if row is None or code == VENDOR:
         raise Refused(NOT_FOUND)
     institution = Institution.from_data(row.state)
-    plan = Plan("sign-in", {"next": next_path if _OUR_PATH.fullmatch(next_path) else "/requests"})
+    plan = Plan("sign-in", {"next": next_path if browsers.is_own_path(next_path) else "/requests"})
     return await depart(services, row, institution, plan, browser)
 
 

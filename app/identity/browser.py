@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
@@ -16,6 +17,9 @@ from app.identity.errors import CallbackRefused
 
 COOKIE_PREFIX: Final = "__Host-"
 _MAX_PARAMETER: Final = 4096
+_MAX_PATH: Final = 2000
+# A path alone: neither another host (`//host`, `/\host`) nor anything a header could not hold.
+_OWN_PATH: Final = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _OURS: Final = frozenset({"code", "state", "iss", "error"})
 _PROVIDER_ERRORS: Final = frozenset(
     "access_denied account_selection_required consent_required interaction_required invalid_request invalid_scope "
@@ -37,6 +41,11 @@ def code_challenge(verifier: str) -> str:
 def same(one: str, other: str) -> bool:
     """Whether two secrets are equal, in a time that tells nothing."""
     return hmac.compare_digest(one.encode(), other.encode())
+
+
+def is_own_path(path: str) -> bool:
+    """Whether a browser that is sent to `path` stays at the host that sends it."""
+    return len(path) <= _MAX_PATH and _OWN_PATH.fullmatch(path) is not None
 
 
 def cookie_name(name: str, *, secure: bool) -> str:

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.identity.browser import callback_code, code_challenge, cookie_name, csrf_token, new_secret, same
+from app.identity.browser import (
+    callback_code,
+    code_challenge,
+    cookie_name,
+    csrf_token,
+    is_own_path,
+    new_secret,
+    same,
+)
 from app.identity.errors import CallbackRefused
 
 ISSUER = "https://login.example.edu"
@@ -83,3 +91,19 @@ def test_whatever_comes_back_ends_in_a_code_or_a_refusal(query: list[tuple[str, 
         return
     assert ("code", code) in query
     assert ("state", "s") in query
+
+
+@pytest.mark.parametrize("path", ["/", "/requests", "/a/b?c=d&e=%20", "/.//host", "/a//b", "/a:b@c", "/" + "a" * 1999])
+def test_a_path_of_our_own_leads_on(path: str) -> None:
+    assert is_own_path(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "", "host", "//host", "///host", "/\\host", "/a\\b", "\\\\host", "https://host/", "javascript:alert(1)", " /a",
+        "/a b", "/\thost", "/a\r\nSet-Cookie: b=c", "/a\x00", "/\u2215host", "/ä", "/" + "a" * 2000,
+    ],
+)  # fmt: skip
+def test_a_path_that_leads_elsewhere_is_none_of_ours(path: str) -> None:
+    assert not is_own_path(path)
