@@ -27,7 +27,7 @@ from app.storage import clients, entries, grants, objects
 from app.storage.database import Transaction
 from app.storage.grants import GrantRow, TokenRow
 from app.tokens import approval
-from app.tokens.approval import SupportAccess
+from app.tokens.approval import Approval, SupportAccess
 from app.tokens.clients import Caller
 from app.tokens.jwt import TokenRefused
 from app.tokens.secrets import Secrets
@@ -172,20 +172,34 @@ async def _refused(held: Held, caller: Caller, problem: str) -> None:
     await held.book.refuse(canonical.sha(key.encode()), event)
 
 
+@dataclass(frozen=True, slots=True)
+class Active:
+    """An approval token that is good now: what it says, and the rows behind it, which are ours."""
+
+    said: Approval
+    token: TokenRow
+    grant: GrantRow
+
+
 async def introspect(services: Services, caller: Caller, token: str) -> Mapping[str, Any]:
     """RFC 7662 for a gateway: the claims of a token that opens its gate now, else exactly `{"active": false}`."""
     async with services.database.read() as tx:
-        now = await tx.now()
-        try:
-            read = approval.verify(services.ring, services.base_url, token, now, caller.audiences)
-        except TokenRefused:
-            return INACTIVE
-        found = (await grants.read_tokens(tx, [read.jti])).get(read.jti)
-        if found is None or found[0].digest != read.digest or not _open(services.secrets, *found, now):
-            return INACTIVE
-        if await _ended(tx, found[0]):
-            return INACTIVE
-    return {"active": True, "token_type": "Bearer", **read.claims}
+        found = await active(services, tx, token, await tx.now(), caller.audiences)
+    return INACTIVE if found is None else {"active": True, "token_type": "Bearer", **found.said.claims}
+
+
+async def active(
+    services: Services, tx: Transaction, token: str, now: datetime, audiences: frozenset[str]
+) -> Active | None:
+    """What stands behind a token for one of these audiences, if it is good now by signature, rows and trail."""
+    try:
+        said = approval.verify(services.ring, services.base_url, token, now, audiences)
+    except TokenRefused:
+        return None
+    found = (await grants.read_tokens(tx, [said.jti])).get(said.jti)
+    if found is None or found[0].digest != said.digest or not _open(services.secrets, *found, now):
+        return None
+    return None if await _ended(tx, found[0]) else Active(said, *found)
 
 
 def _open(secrets: Secrets, token: TokenRow, grant: GrantRow, now: datetime) -> bool:
