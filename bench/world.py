@@ -13,12 +13,13 @@ import orjson
 from app.actions import decisions, drafting, enrolment, signin
 from app.actions.answers import Answer
 from app.actions.callback import finish
-from app.actions.filing import NewRequest, Once, create
+from app.actions.filing import NewRequest, create
 from app.actions.institutions import apply
 from app.actions.journey import Where
+from app.actions.once import Answer as Kept
+from app.actions.once import Key, once
 from app.actions.operators import operator
 from app.actions.services import Services
-from app.actions.views import RequestView
 from app.actions.world import read_world
 from app.identity.provider import ProviderClient
 from app.storage import clients
@@ -155,17 +156,17 @@ class Desk:
 
     async def file(self) -> str:
         """A request is filed under an idempotency key; its id."""
-        made: list[RequestView] = []
-
-        def render(view: RequestView) -> tuple[bytes, dict[str, str]]:
-            made.append(view)
-            body = view.request.to_data() | dict(view.asked)
-            return orjson.dumps(body), {"ETag": view.etag, "Location": f"/v1/access-requests/{view.row.id}"}
-
         number = next(self.cases)
-        once = Once(f"{self.code}-{number}-{secrets.token_hex(8)}", secrets.token_bytes(32))
-        await create(self.services, self.caller, self._ask(f"{number:08}"), once, render)
-        return made[0].row.id
+
+        async def act(services: Services) -> Kept:
+            view = await create(services, self.caller, self._ask(f"{number:08}"))
+            body = view.request.to_data() | dict(view.asked)
+            headers = {"ETag": view.etag, "Location": f"/v1/access-requests/{view.row.id}"}
+            return Kept(201, headers, orjson.dumps(body))
+
+        key = Key(f"{self.code}-{number}-{secrets.token_hex(8)}", secrets.token_bytes(32))
+        answer = await once(self.services, self.caller.cli, key, act)
+        return answer.headers["Location"].rpartition("/")[2]
 
     async def _approver(self) -> signin.Visitor:
         visitor = await signin.visitor(self.services, self.cookie)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -23,14 +22,12 @@ from app.domain.request import (
     implementation_grant,
     judge_ask,
 )
-from app.storage import clients, grants, idempotency, requests
+from app.storage import clients, grants, requests
 from app.storage.database import Transaction
 from app.storage.requests import RequestRow
 from app.tokens.clients import Caller
 from app.tokens.secrets import new_code
 from app.trail import canonical
-
-KEY_LIFE = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,48 +62,14 @@ class NewRequest:
         return {name: getattr(self, name) for name in names.split()}
 
 
-@dataclass(frozen=True, slots=True)
-class Once:
-    """An idempotency key, and the hash of method, path and body it came with."""
-
-    key: str
-    fingerprint: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Created:
-    """The answer to a new request, as it was first given."""
-
-    body: bytes
-    headers: Mapping[str, str]
-    replayed: bool
-
-
-async def create(
-    services: Services,
-    caller: Caller,
-    new: NewRequest,
-    once: Once | None,
-    render: Callable[[RequestView], tuple[bytes, dict[str, str]]],
-) -> Created:
+async def create(services: Services, caller: Caller, new: NewRequest) -> RequestView:
     """File a request. Raises `Refused` as `http-api.md` lists; the refusal is an event of the institution."""
     async with services.database.begin() as tx:
-        if once is not None:
-            now = await tx.now()
-            kept = await idempotency.reserve(tx, caller.cli, once.key, once.fingerprint, now, now + KEY_LIFE)
-            if kept is not None:
-                return Created(kept.body, kept.headers, replayed=True)
         book = await _book(services, tx, caller, new.institution)
         outcome = await _create(book, caller, new)
-        if isinstance(outcome, RequestView):
-            body, headers = render(outcome)
-            if once is not None:
-                await idempotency.keep(tx, caller.cli, once.key, idempotency.Answer(201, headers, body))
-            return Created(body, headers, replayed=False)
-        await _refused(book, caller, new, outcome)
-        if once is not None:
-            await idempotency.release(tx, caller.cli, once.key)
-    raise Refused(outcome)
+        if isinstance(outcome, Refusal):
+            await _refused(book, caller, new, outcome)
+    return unwrap(outcome)
 
 
 async def _book(services: Services, tx: Transaction, caller: Caller, code: str) -> Ledger:

@@ -35,6 +35,7 @@ from app.storage.requests import Filter, RequestRow
 from app.tokens.clients import EVERY_INSTITUTION, Caller
 
 MESSAGES_PER_HOUR = 60
+STALE = Refusal("stale", "The request has changed since; read it again.")
 
 
 async def read(services: Services, caller: Caller, request_id: str) -> RequestView:
@@ -135,11 +136,21 @@ async def complete(
     return await _end(services, caller, request_id, if_match, act, ("completed", summary))
 
 
-async def message(services: Services, caller: Caller, request_id: str, text: str) -> RequestView:
-    """The engineer's side of the conversation, while the request is pending, approved or active."""
+async def message(
+    services: Services, caller: Caller, request_id: str, text: str, if_match: str | None = None
+) -> RequestView:
+    """The engineer's side of the conversation, while the request is pending, approved or active.
+
+    Raises `Refused`: not-found, stale, wrong-state, too-many-requests.
+    """
+    outcome: RequestView | Refusal
     async with services.database.begin() as tx:
         held = await hold_served(services, tx, caller, request_id)
-        outcome = await say(held, Actor("client", caller.cli), text, None)
+        if _stale(await view(tx, held.row, held.book.now), if_match):
+            await held.store()
+            outcome = STALE
+        else:
+            outcome = await say(held, Actor("client", caller.cli), text, None)
     return unwrap(outcome)
 
 
@@ -169,6 +180,13 @@ async def say(held: Held, actor: Actor, text: str, by: str | None) -> RequestVie
     return await view(held.book.tx, held.row, held.book.now)
 
 
+def _stale(seen: RequestView, if_match: str | None) -> bool:
+    """Whether `If-Match` names another state than this (RFC 9110, section 13.1.1: compared strongly)."""
+    if if_match is None or if_match.strip() == "*":
+        return False
+    return seen.etag not in map(str.strip, if_match.split(","))
+
+
 async def _end(
     services: Services,
     caller: Caller,
@@ -181,10 +199,9 @@ async def _end(
         held = await hold_served(services, tx, caller, request_id)
         before = await view(tx, held.row, held.book.now)
         outcome: RequestView | Refusal = before
-        stale = not (if_match is None or if_match == "*" or before.etag in map(str.strip, if_match.split(",")))
         events = act(held, Actor("client", caller.cli))
-        if stale:
-            outcome = Refusal("stale", "The request has changed since; read it again.")
+        if _stale(before, if_match):
+            outcome = STALE
         elif isinstance(events, Refusal):
             outcome = events
         else:

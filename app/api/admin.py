@@ -8,8 +8,11 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from app.actions import environments
+from app.actions.services import Services
 from app.api import answers
-from app.api.guard import SCOPES, ServicesDep, needs
+from app.api.guard import SCOPES, needs
+from app.api.once import PROBLEMS as KEYED
+from app.api.once import OnceDep
 from app.api.problems import documented
 from app.api.route import ApiRoute
 from app.domain.environment import Environment
@@ -26,12 +29,16 @@ _ANY = ("unauthorized", "insufficient-scope", "not-found", "unavailable")
     "/environments/{name}/switch-to-support",
     response_model=answers.Environment,
     summary="Switch an environment to support",
-    responses=documented(*_ANY, "wrong-state"),
+    responses=documented(*_ANY, "wrong-state", *KEYED),
 )
-async def switch_to_support(caller: Administrator, services: ServicesDep, code: str, name: str) -> Response:
+async def switch_to_support(caller: Administrator, once: OnceDep, code: str, name: str) -> Response:
     """One way. Grants on the ground `implementation` in it are revoked in the same transaction."""
-    switched = await environments.switch_to_support(services, caller, code, name)
-    return Response(_environment(switched).model_dump_json().encode(), media_type="application/json")
+
+    async def act(services: Services) -> Response:
+        switched = await environments.switch_to_support(services, caller, code, name)
+        return Response(_environment(switched).model_dump_json().encode(), media_type="application/json")
+
+    return await once(caller, act)
 
 
 def _environment(found: Environment) -> answers.Environment:

@@ -12,7 +12,7 @@ from app.api.problems import Problem
 _ABOUT = (
     "Vendor systems file access requests, and institutions' approvers answer them on pages. Every error is a problem "
     "document (RFC 9457) whose `type` leads to a page that says what helps; those below `/oauth2/` are errors of RFC "
-    "6749. Times are RFC 3339 in UTC. Filing with an `Idempotency-Key` may be repeated until its outcome is known."
+    "6749. Times are RFC 3339 in UTC. A POST with an `Idempotency-Key` may be repeated until its outcome is known."
 )
 
 

@@ -145,7 +145,7 @@ def _pointer(path: Iterable[object]) -> str:
 def documented(*slugs: str) -> dict[int | str, dict[str, Any]]:
     """What a route's description says about the problems it may answer with, by status."""
     found: dict[int | str, dict[str, Any]] = {}
-    for slug in slugs:
+    for slug in dict.fromkeys(slugs):
         media = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
         told = found.setdefault(STATUS[slug], {"description": "", "content": {MEDIA_TYPE: media}})
         told["description"] = ", ".join(filter(None, [told["description"], f"`{slug}`"]))

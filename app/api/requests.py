@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import Response
 
 from app.actions import filing, grants, requests
-from app.actions.filing import Once
 from app.actions.requests import Wanted
 from app.actions.services import Services
 from app.actions.views import RequestView
 from app.api import answers, representation, schemas
 from app.api.guard import RequestId, ServicesDep, needs
 from app.api.lists import next_link
+from app.api.once import PROBLEMS as KEYED
+from app.api.once import OnceDep
 from app.api.problems import documented
 from app.api.route import ApiRoute
 from app.tokens.clients import Caller
@@ -27,19 +27,11 @@ Follower = Annotated[Caller, Depends(needs("requests:read", "requests"))]
 Bearer = Annotated[Caller, Depends(needs("tokens"))]
 IfMatch = Annotated[str | None, Header(max_length=200)]
 _ANY = ("unauthorized", "insufficient-scope", "unavailable")
-_ONE = (*_ANY, "not-found", "wrong-state", "stale", "malformed", "unsupported-media-type", "validation", "too-large")
+_ONE = (
+    *(*_ANY, "not-found", "wrong-state", "stale", "malformed", "unsupported-media-type", "validation", "too-large"),
+    *KEYED,
+)
 _TAGGED = {"headers": {"ETag": {"description": "strong", "schema": {"type": "string"}}}}
-
-
-async def once(
-    request: Request,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255, pattern="^[!-~]+$")] = None,
-) -> Once | None:
-    """The idempotency key, with what it stands for: method, path and the exact body."""
-    if idempotency_key is None:
-        return None
-    asked = f"{request.method}\n{request.url.path}\n".encode() + await request.body()
-    return Once(idempotency_key, sha256(asked).digest())
 
 
 @router.post(
@@ -52,24 +44,22 @@ async def once(
         **documented(
             *_ANY,
             *("malformed", "unsupported-media-type", "too-large", "too-many-requests", "validation"),
-            *("idempotency-in-progress", "idempotency-mismatch", "institution-unknown", "institution-not-enrolled"),
+            *(*KEYED, "institution-unknown", "institution-not-enrolled"),
             *("environment-unknown", "account-unknown", "account-deactivated", "account-technical"),
             *("case-not-escalated", "window-too-long", "window-closed"),
         ),
     },
 )
-async def create(
-    caller: Filer, services: ServicesDep, once: Annotated[Once | None, Depends(once)], new: schemas.NewAccessRequest
-) -> Response:
+async def create(caller: Filer, once: OnceDep, new: schemas.NewAccessRequest) -> Response:
     """Judged, recorded and told to the approvers in one transaction; the same key and body give the same answer."""
 
-    def render(view: RequestView) -> tuple[bytes, dict[str, str]]:
+    async def act(services: Services) -> Response:
+        view = await filing.create(services, caller, representation.new_request(new))
         location = services.page(representation.path(view.row.id))
-        return representation.body(services, view), representation.headers(view) | {"Location": location}
+        headers = representation.headers(view) | {"Location": location}
+        return _json(representation.body(services, view), headers, 201)
 
-    created = await filing.create(services, caller, representation.new_request(new), once, render)
-    replayed = {"Idempotency-Replayed": "true"} if created.replayed else {}
-    return _json(created.body, dict(created.headers) | replayed, 201)
+    return await once(caller, act)
 
 
 @router.get(
@@ -121,13 +111,17 @@ def names_tag(listed: str, etag: str) -> bool:
 )
 async def withdraw(
     caller: Filer,
-    services: ServicesDep,
+    once: OnceDep,
     request_id: RequestId,
     said: schemas.Withdrawal,
     if_match: IfMatch = None,
 ) -> Response:
     """Pending → withdrawn."""
-    return _represented(services, await requests.withdraw(services, caller, request_id, said.reason, if_match))
+
+    async def act(services: Services) -> Response:
+        return _represented(services, await requests.withdraw(services, caller, request_id, said.reason, if_match))
+
+    return await once(caller, act)
 
 
 @router.post(
@@ -138,13 +132,17 @@ async def withdraw(
 )
 async def complete(
     caller: Filer,
-    services: ServicesDep,
+    once: OnceDep,
     request_id: RequestId,
     said: schemas.Completion,
     if_match: IfMatch = None,
 ) -> Response:
     """Approved or active → completed; its tokens end at once."""
-    return _represented(services, await requests.complete(services, caller, request_id, said.summary, if_match))
+
+    async def act(services: Services) -> Response:
+        return _represented(services, await requests.complete(services, caller, request_id, said.summary, if_match))
+
+    return await once(caller, act)
 
 
 @router.post(
@@ -153,12 +151,22 @@ async def complete(
     summary="Write to the approvers",
     responses={
         200: _TAGGED,
-        **documented(*(slug for slug in _ONE if slug != "stale"), "too-many-requests"),
+        **documented(*_ONE, "too-many-requests"),
     },
 )
-async def message(caller: Filer, services: ServicesDep, request_id: RequestId, said: schemas.NewMessage) -> Response:
+async def message(
+    caller: Filer,
+    once: OnceDep,
+    request_id: RequestId,
+    said: schemas.NewMessage,
+    if_match: IfMatch = None,
+) -> Response:
     """The engineer's side of the conversation, while the request is pending, approved or active."""
-    return _represented(services, await requests.message(services, caller, request_id, said.text))
+
+    async def act(services: Services) -> Response:
+        return _represented(services, await requests.message(services, caller, request_id, said.text, if_match))
+
+    return await once(caller, act)
 
 
 @router.post(

@@ -3,6 +3,7 @@
 * `Database.begin()` is a write transaction: committed when its block ends well, rolled back otherwise. On SQLite it
   starts with `BEGIN IMMEDIATE`, and writers of this process queue fairly before they take a connection.
 * `Database.read()` is one snapshot, read only (PostgreSQL: `REPEATABLE READ READ ONLY`).
+* `Joined` is a database inside one open transaction: what begins there is part of it, and nothing commits.
 * A database in doubt (no connection, pool exhausted, statement, lock or transaction timeout, deadlock) is
   `Unavailable`.
 * One clock: PostgreSQL's, or the host's on SQLite; an injected one wins.
@@ -240,3 +241,41 @@ class Database:
             raise Unavailable("every database connection is in use") from error
         except OSError as error:
             raise Unavailable("the database cannot be reached") from error
+
+
+class Joined(Database):
+    """A database whose every block is part of one open transaction, which its opener commits.
+
+    A block that fails takes the whole transaction with it: `broken` says so, and nothing begins after it.
+    """
+
+    def __init__(self, tx: Transaction) -> None:  # the engine is the opener's
+        self.engine, self.dialect, self.clock = tx.connection.engine, tx.dialect, tx.clock
+        self.broken = False
+        self._tx = tx
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        """A part of the open transaction."""
+        if self.broken:
+            raise RuntimeError("a part of this transaction failed before")
+        try:
+            yield self._tx
+        except BaseException:
+            self.broken = True
+            raise
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Transaction]:
+        """What the open transaction sees, its own changes included."""
+        async with self.begin() as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[Transaction]:
+        """The same."""
+        async with self.begin() as tx:
+            yield tx
+
+    async def close(self) -> None:
+        """Nothing: the connection is the opener's."""

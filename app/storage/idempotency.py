@@ -26,11 +26,12 @@ _TABLE = tables.idempotency
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 2xx answer as it was first given."""
+    """A 2xx answer as it was first given; `replayed` where it was given before."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    replayed: bool = False
 
 
 async def reserve(
@@ -38,7 +39,7 @@ async def reserve(
 ) -> Answer | None:
     """Null when the key is now ours and the work may be done, else the answer to replay.
 
-    `fingerprint` is the hash of method, path and body; another one under the same key is refused as
+    `fingerprint` is the hash of method, target and body; another one under the same key is refused as
     `idempotency-mismatch`.
     """
     row = {"client": client, "key": key, "fingerprint": fingerprint, "expires_at": expires_at, "now": now}

@@ -14,7 +14,8 @@ from app.actions.checkpoints import verifier_keys
 from app.actions.clock import sweep, tell_refusals
 from app.actions.deliver import deliver
 from app.actions.filing import create
-from app.actions.views import RequestView
+from app.actions.once import Key, once
+from app.actions.services import Services
 from app.audit.receipts import receipt_of
 from app.audit.verify import verify_bundle
 from app.domain.errors import Refused, Unavailable
@@ -84,11 +85,12 @@ async def test_what_is_rolled_back_mails_nobody(enrolled: World) -> None:
     world = enrolled
     watch = await Watch.begin(world)
 
-    def render(_: RequestView) -> NoReturn:
+    async def act(services: Services) -> NoReturn:
+        await create(services, world.caller, world.ask())
         raise RuntimeError("the process is killed here")
 
     with pytest.raises(RuntimeError, match="killed"):
-        await create(world.services, world.caller, world.ask(), None, render)
+        await once(world.services, world.client, Key("key", b"fingerprint"), act)
     assert await watch.told() == []
 
 
