@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from app.storage.columns import Instant, Names
+from app.storage.session_tables import recording_keys, session_events, session_parts, session_segments, sessions
 from app.storage.trail_tables import (
     Code,
     Id,
@@ -35,7 +36,8 @@ from app.storage.trail_tables import (
     tiles,
 )
 
-__all__ = ["evidence", "leaves", "logs", "metadata", "private_parts", "tiles"]
+__all__ = ["evidence", "leaves", "logs", "metadata", "private_parts", "recording_keys", "session_events"]
+__all__ += ["session_parts", "session_segments", "sessions", "tiles"]
 
 # Institutions and people.
 
