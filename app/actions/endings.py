@@ -6,10 +6,10 @@ verifier asks for exactly that.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from typing import Literal
 
-from app.actions.held import Held
+from app.actions.held import Held, conclude
 from app.actions.ledger import Ledger, unwrap
 from app.actions.mails import post
 from app.domain.events import SERVICE, Event
@@ -62,8 +62,9 @@ async def end_of_clients(book: Ledger, clients: Collection[str]) -> None:
     await store(book, held)
 
 
-async def store(book: Ledger, held: Iterable[Held]) -> None:
-    """Append what was gathered, and write the rows of what changed."""
+async def store(book: Ledger, held: Sequence[Held]) -> None:
+    """Append what was gathered, the sessions that end included, and write the rows of what changed."""
+    await conclude(held)
     await book.append()
     for each in held:
         await each.store()

@@ -199,21 +199,27 @@ async def active(
     found = (await grants.read_tokens(tx, [said.jti])).get(said.jti)
     if found is None or found[0].digest != said.digest or not _open(services.secrets, *found, now):
         return None
-    return None if await _ended(tx, found[0]) else Active(said, *found)
+    return None if await ended_in_trail(tx, found[0]) else Active(said, *found)
+
+
+def token_holds(secrets: Secrets, token: TokenRow, grant: GrantRow) -> bool:
+    """Whether both rows are ones that this service wrote."""
+    return secrets.mac_holds(token.mac, TOKEN_LABEL, *_token_parts(token)) and secrets.mac_holds(
+        grant.mac, GRANT_LABEL, *grant_parts(grant)
+    )
 
 
 def _open(secrets: Secrets, token: TokenRow, grant: GrantRow, now: datetime) -> bool:
     """Whether both rows are ours, and neither is over."""
     return (
-        secrets.mac_holds(token.mac, TOKEN_LABEL, *_token_parts(token))
-        and secrets.mac_holds(grant.mac, GRANT_LABEL, *grant_parts(grant))
+        token_holds(secrets, token, grant)
         and token.revoked_at is None
         and grant.ended_at is None
         and grant.not_before <= now < grant.not_after
     )
 
 
-async def _ended(tx: Transaction, token: TokenRow) -> bool:
+async def ended_in_trail(tx: Transaction, token: TokenRow) -> bool:
     """Whether the trail tells that the token, or access on its request, was taken or given back."""
     told = (await entries.of_requests(tx, token.log, [token.request], _ENDINGS))[token.request]
     return any(each.entry.type != "token.revoked" or each.entry.data["jti"] == token.jti for each in told)

@@ -1,16 +1,22 @@
-"""An access request held under the lock of its log: events told to it, then stored with the rows that follow."""
+"""An access request held under the lock of its log: events told to it, then stored with the rows that follow.
+
+A request whose grant ends takes its sessions with it, in the same append: `store` sees to that, whatever ended it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from app.actions.ledger import NOT_FOUND, Ledger
-from app.actions.views import private_fields
+from app.actions.subject import Subject
+from app.actions.watched import Because, Watched
 from app.domain.errors import Refused
-from app.domain.events import Event
+from app.domain.events import SERVICE, Event
 from app.domain.request import TERMINAL, AccessRequest, Grant, Status, due, evolve
-from app.storage import entries, grants, requests
+from app.storage import grants, requests, sessions
 from app.storage.grants import GrantRow
 from app.storage.requests import RequestRow
 from app.tokens.secrets import Secrets
@@ -18,22 +24,16 @@ from app.tokens.secrets import Secrets
 GRANT_LABEL = "row/grant"
 
 
+_ENDED: Mapping[str, Because] = MappingProxyType({"elapsed": "grant-over", "completed": "completed"})
+
+
 @dataclass(slots=True)
-class Held:
-    """A request whose log is locked. `request` is its state after everything told so far."""
+class Held(Subject):
+    """A request whose log is locked. `request` is its state after everything told so far; `sessions` those of its
+    sessions that are locked too.
+    """
 
-    book: Ledger
-    row: RequestRow
-    request: AccessRequest
-    _asked: dict[str, str | None] | None = None
-
-    async def asked(self) -> dict[str, str | None]:
-        """The private fields of the request's own entry, read once; empty where they were erased."""
-        if self._asked is None:
-            index = self.row.created_index
-            stored = await entries.read_leaves(self.book.tx, self.book.code, index, index + 1)
-            self._asked = dict(private_fields(stored[0]))
-        return self._asked
+    sessions: list[Watched] = field(default_factory=list, kw_only=True)
 
     def settle(self) -> None:
         """Tell the events of the clock that are due; every action does this before it judges."""
@@ -44,10 +44,19 @@ class Held:
         for event in events:
             self.request = evolve(self.request, self.book.place(event))
 
+    @property
+    def grant_ends(self) -> bool:
+        """Whether its grant ended with what was told since the last `store`."""
+        before, grant = self._stored().grant, self.request.grant
+        return before is not None and before.ended_at is None and grant is not None and grant.ended_at is not None
+
     async def store(self) -> None:
-        """Append what was gathered; write the request's row, and its grant's, where they changed."""
+        """Append what was gathered, sessions that end with the grant included; write the rows that changed."""
+        await conclude([self])
         await self.book.append()
-        before = AccessRequest.from_data(self.row.state)
+        for session in self.sessions:
+            await session.store()
+        before = self._stored()
         if self.request == before:
             return
         await self._store_grant(before.grant)
@@ -56,12 +65,36 @@ class Held:
             raise RuntimeError(f"{self.row.id} was changed without the lock of its log")
         self.row = saved
 
+    def _stored(self) -> AccessRequest:
+        return AccessRequest.from_data(self.row.state)
+
     async def _store_grant(self, before: Grant | None) -> None:
         grant = self.request.grant
         if grant is None or grant == before:
             return
         row = grant_row(self.book.services.secrets, self.row, grant)
         await (grants.add if before is None else grants.save)(self.book.tx, row)
+
+
+async def watch(held: Sequence[Held], also: Iterable[str] = ()) -> None:
+    """Lock the living sessions of these requests of one log, and those named by `also`, all at once."""
+    if not held:
+        return
+    of = {each.row.id: each for each in held}
+    for row in await sessions.lock_of(held[0].book.tx, held[0].book.code, list(of), list(also)):
+        known = of.get(row.request)
+        if known is not None and all(row.id != session.row.id for session in known.sessions):
+            known.sessions.append(Watched(known, row))
+
+
+async def conclude(held: Sequence[Held]) -> None:
+    """End the living sessions of those requests whose grant ended, and tell the approvers."""
+    ending = [each for each in held if each.grant_ends]
+    await watch([each for each in ending if not each.sessions])
+    for each in ending:
+        because = _ENDED.get(str(each.request.grant and each.request.grant.ended_because), "revoked")
+        for session in [session for session in each.sessions if session.living]:
+            await session.terminate(SERVICE, because)
 
 
 async def hold(book: Ledger, request_id: str) -> Held:

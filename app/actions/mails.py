@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from app.actions.held import Held
 from app.actions.ledger import Ledger
+from app.actions.subject import Subject
 from app.actions.views import check_code
 from app.domain.events import SERVICE, Event
 from app.domain.ids import new_id
@@ -33,7 +33,7 @@ class Post:
     """The mails of one request, queued under the lock of its log; `post` reads what they are made of."""
 
     def __init__(
-        self, held: Held, asked: dict[str, str | None], vendor: str, name: str, people: Sequence[RosterRow]
+        self, held: Subject, asked: dict[str, str | None], vendor: str, name: str, people: Sequence[RosterRow]
     ) -> None:
         self._held = held
         self._asked = asked
@@ -191,7 +191,7 @@ class Post:
         return sorted(row.email for row in self._people.values() if row.person in ids)
 
 
-async def post(held: Held, asked: dict[str, str | None] | None = None) -> Post:
+async def post(held: Subject, asked: dict[str, str | None] | None = None) -> Post:
     """The mails of a held request; `asked` are its private fields where the caller has them already."""
     known = await held.book.around()
     asked = await held.asked() if asked is None else asked

@@ -26,8 +26,8 @@ REACH = timedelta(seconds=120)
 
 @dataclass(frozen=True, slots=True)
 class Record(Value):
-    """`mark`: up to where recording was accounted for. `parts`: covered by parts. `silences`: from the last sign of life
-    to the moment of being lost. `away`: while it was lost; it still is where `lost_at` is set.
+    """`owed`: policy asks for parts. `mark`: up to where they were accounted for. `parts`: what they cover. `silences`:
+    from the last sign of life to the moment of being lost. `away`: while it was lost; it still is where `lost_at` is.
     """
 
     opened_at: datetime

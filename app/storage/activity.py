@@ -1,7 +1,7 @@
 """What was reported of sessions, event by event, and the segments it is sealed in.
 
-Events of a session are numbered from 1 without a gap, in the order in which they were received: the session's row counts
-them, and is locked by whoever records. A segment is a range of such numbers, so sealing writes no event again.
+Events of a session are numbered from 1 without a gap, in the order in which they were received: the session's row
+counts them, and is locked by whoever records. A segment is a range of such numbers, so sealing writes no event again.
 """
 
 from __future__ import annotations
@@ -86,9 +86,7 @@ def _arrays(table: sa.Table, prefix: str, rows: Sequence[dict[str, Any]]) -> dic
 def _unnested(table: sa.Table, prefix: str, names: Sequence[str]) -> Any:
     # Text, because a cast to varchar(n) would cut what is too long instead of refusing it.
     types = [sa.Text() if isinstance(table.c[name].type, sa.String) else table.c[name].type for name in names]
-    arrays = [
-        sa.bindparam(f"{prefix}_{name}", type_=sa.ARRAY(type_)) for name, type_ in zip(names, types, strict=True)
-    ]
+    arrays = [sa.bindparam(f"{prefix}_{name}", type_=sa.ARRAY(type_)) for name, type_ in zip(names, types, strict=True)]
     columns = [sa.column(name, type_) for name, type_ in zip(names, types, strict=True)]
     return sa.func.unnest(*arrays).table_valued(*columns, name=f"given_{prefix}").render_derived()
 

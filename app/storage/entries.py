@@ -135,6 +135,27 @@ async def of_requests(
     return found
 
 
+async def subjects_of(
+    tx: Transaction, logs: Sequence[str], subjects: Sequence[str], types: tuple[str, ...]
+) -> frozenset[str]:
+    """Those of the subjects (ids, which no two logs share) of which an entry of one of the types tells: one query."""
+    if tx.dialect == "postgresql":
+        rows = await tx.fetch(_subjects(types), {"logs": list(logs), "subjects": list(subjects)})
+    else:
+        told = sa.and_(_LEAVES.c.log.in_(logs), _LEAVES.c.subject.in_(subjects), _LEAVES.c.type.in_(types))
+        rows = (await tx.connection.execute(sa.select(_LEAVES.c.subject).where(told))).all()
+    return frozenset(subject for (subject,) in rows)
+
+
+@cache
+def _subjects(types: tuple[str, ...]) -> sa.Select[Any]:
+    def any_of(name: str) -> Any:
+        return sa.func.any(sa.bindparam(name, type_=sa.ARRAY(sa.Text)))
+
+    query = sa.select(_LEAVES.c.subject).where(_LEAVES.c.log == any_of("logs"), _LEAVES.c.subject == any_of("subjects"))
+    return query.where(_LEAVES.c.type.in_([sa.literal(type_) for type_ in types]))
+
+
 _EVERYTHING = 2**31 - 1
 
 

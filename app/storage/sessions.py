@@ -96,11 +96,12 @@ async def lock(tx: Transaction, ids: Sequence[str]) -> list[SessionRow]:
     return await _locked(tx, query)
 
 
-async def lock_living(tx: Transaction, log: str, requests: Sequence[str]) -> list[SessionRow]:
-    """Lock the sessions on these requests that are open or lost. Head lock held, so none can be opened meanwhile."""
-    query = select_rows(_TABLE, SessionRow).where(
-        _TABLE.c.log == log, _any(tx, _TABLE.c.request, requests), _TABLE.c.state.in_(LIVING)
-    )
+async def lock_of(tx: Transaction, log: str, requests: Sequence[str], ids: Sequence[str] = ()) -> list[SessionRow]:
+    """Lock the sessions on these requests that are open or lost, and those with these ids. Head lock held, so none can
+    be opened meanwhile.
+    """
+    living = sa.and_(_any(tx, _TABLE.c.request, requests), _TABLE.c.state.in_(LIVING))
+    query = select_rows(_TABLE, SessionRow).where(_TABLE.c.log == log, sa.or_(living, _any(tx, _TABLE.c.id, ids)))
     return await _locked(tx, query)
 
 
@@ -152,5 +153,5 @@ async def due(tx: Transaction, now: datetime, silent_since: datetime, limit: int
     found: dict[tuple[str, str], None] = {}
     for condition in conditions:  # one by one: each has an index of its own
         query = sa.select(_TABLE.c.log, _TABLE.c.id).where(condition).limit(limit)
-        found |= {(log, session): None for log, session in await tx.connection.execute(query)}
+        found |= dict.fromkeys(await tx.connection.execute(query))
     return list(found)[:limit]

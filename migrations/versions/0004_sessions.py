@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -51,7 +53,7 @@ def _sessions() -> None:
         sa.Column("seal_at", INSTANT, nullable=True),
         sa.PrimaryKeyConstraint("log", "id", name=op.f("pk_sessions")),
     )
-    for columns, options in (
+    indexes: tuple[tuple[list[str], dict[str, Any]], ...] = (
         (["id"], {}),
         (["log", "request"], {}),
         (["jti"], {"unique": True}),
@@ -60,7 +62,8 @@ def _sessions() -> None:
         (["record_by"], _where("state = 'open'")),
         (["not_after"], _where("state IN ('open', 'lost')")),
         (["seal_at"], _where("seal_at IS NOT NULL")),
-    ):
+    )
+    for columns, options in indexes:
         op.create_index(op.f(f"ix_sessions_{'_'.join(columns)}"), "sessions", columns, **options)
 
 
@@ -115,7 +118,7 @@ def _recordings() -> None:
     )
 
 
-def _where(condition: str) -> dict[str, sa.TextClause]:
+def _where(condition: str) -> dict[str, Any]:
     return {"postgresql_where": sa.text(condition), "sqlite_where": sa.text(condition)}
 
 

@@ -1,0 +1,99 @@
+"""What gateways report of their sessions, and how they learn that one is over.
+
+A session that is open, and of which nothing is due, is written down by set-based statements under the locks of session
+rows alone, many at once. For anything else (its grant is over, it was silent, it has ended) its log is locked.
+
+A report that meets an ended session is kept, flagged late; 60 s after the grant's end it is sealed no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from app.actions.ledger import NOT_FOUND
+from app.actions.services import Services
+from app.actions.sessions import settle, still_told, watch_session
+from app.actions.watched import Reported, unforged
+from app.domain.errors import Refused
+from app.domain.recording import SILENCE
+from app.storage import activity, sessions
+from app.storage.activity import SEAL_AFTER, EventRow
+from app.storage.database import Transaction
+from app.storage.sessions import SessionRow
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is reported of one session."""
+
+    session: str
+    events: tuple[Reported, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The answer: whether the session goes on, until when at most, and else why not."""
+
+    goes_on: bool
+    because: str | None
+    not_after: datetime
+
+
+async def report(services: Services, given: Report) -> Heard:
+    """Record a report, committed when this returns. Raises `Refused` not-found, `Unavailable`."""
+    async with services.database.begin() as tx:
+        (heard,) = await hear_many(services, tx, [given])
+    return heard or await hear_one(services, given)
+
+
+async def hear_many(services: Services, tx: Transaction, reports: Sequence[Report]) -> list[Heard | None]:
+    """Record the reports of sessions that are open and of which nothing is due; null for all others, of which nothing
+    was written: they go to `hear_one`. Set-based; safe beside any ending of a session.
+    """
+    rows = {row.id: row for row in await sessions.lock(tx, sorted({each.session for each in reports}))}
+    now = await tx.now()
+    good = {key: row for key, row in rows.items() if _goes_on(row, now) and unforged(services.secrets, row)}
+    good = {row.id: row for row in await still_told(tx, list(good.values()))}
+    events: list[EventRow] = []
+    for each in reports:
+        row = good.get(each.session)
+        if row is not None:
+            good[row.id] = _counted(row, each.events, now, events)
+    if good:
+        await activity.record(tx, list(good.values()), events)
+    return [None if (row := good.get(each.session)) is None else Heard(True, None, row.not_after) for each in reports]
+
+
+def _goes_on(row: SessionRow, now: datetime) -> bool:
+    recorded = row.record_by is None or now < row.record_by
+    return row.state == "open" and now < row.not_after and now - row.seen_at < SILENCE and recorded
+
+
+def _counted(row: SessionRow, reported: Sequence[Reported], now: datetime, into: list[EventRow]) -> SessionRow:
+    at = max(now, row.seen_at)
+    into += [
+        EventRow(row.log, row.id, row.events + n, each.at, at, each.kind, each.summary, each.detail, late=False)
+        for n, each in enumerate(reported, 1)
+    ]
+    seal_at = row.seal_at or (at + SEAL_AFTER if reported else None)
+    return replace(row, events=row.events + len(reported), seen_at=at, seal_at=seal_at)
+
+
+async def hear_one(services: Services, given: Report) -> Heard:
+    """Record one report under the lock of its log, whatever the session's state. Raises `Refused` not-found."""
+    async with services.database.begin() as tx:
+        row = await sessions.read(tx, given.session)
+        if row is None:
+            raise Refused(NOT_FOUND)
+        held, session = await watch_session(services, tx, row)
+        await settle(held, session)
+        if session.living:
+            session.hear()
+        await session.report(given.events, held.book.now)
+        await held.store()
+        row = session.row
+    if session.living:
+        return Heard(True, None, row.not_after)
+    return Heard(False, row.ended_because, row.not_after)

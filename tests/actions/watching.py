@@ -1,0 +1,61 @@
+"""Sessions in a `World`: requests approved, tokens minted, sessions opened and reported, as a gateway would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from app.actions import grants, reports, sessions
+from app.actions.reports import Heard, Report
+from app.actions.sessions import SessionView
+from app.actions.watched import Reported
+from app.storage import sessions as rows
+from app.storage.sessions import SessionRow
+from tests.actions.worlds import HEAD, WHERE, World
+
+Render = Callable[[SessionView], tuple[bytes, dict[str, str]]]
+
+
+def render(view: SessionView) -> tuple[bytes, dict[str, str]]:
+    """The answer to an opening, for tests: the session's id."""
+    return view.row.id.encode(), {}
+
+
+async def approved(world: World, **changes: object) -> str:
+    """A request approved by the head of systems."""
+    request = (await world.file(**changes)).row.id
+    await world.approve(HEAD, request)
+    return request
+
+
+async def token(world: World, request: str) -> str:
+    """A new token of a request."""
+    return (await grants.mint(world.services, world.caller, request)).access_token
+
+
+async def opened(world: World, request: str | None = None) -> str:
+    """An open session, on a request of its own unless one is named; its id."""
+    minted = await token(world, request or await approved(world))
+    created = await sessions.open_session(world.services, world.caller, minted, WHERE, None, render)
+    return created.body.decode()
+
+
+async def report(world: World, session: str, *summaries: str) -> Heard:
+    """Report events."""
+    events = tuple(Reported(world.now(), "page", summary, '{"status":200}') for summary in summaries)
+    return await reports.report(world.services, Report(session, events))
+
+
+async def row_of(world: World, session: str) -> SessionRow:
+    """Its row."""
+    async with world.services.database.read() as tx:
+        row = await rows.read(tx, session)
+    assert row is not None
+    return row
+
+
+async def keep_alive(world: World, session: str, length: timedelta) -> None:
+    """Report a heartbeat every 30 s for some time."""
+    for _ in range(length // timedelta(seconds=30)):
+        world.skip(timedelta(seconds=30))
+        assert (await report(world, session, "")).goes_on
