@@ -7,11 +7,10 @@ log, by their MACs and by what the trail has told since. What is refused is an e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.actions.filing import KEY_LIFE, Created, Once
 from app.actions.grants import ended_in_trail, token_holds
 from app.actions.held import Held, conclude, grant_row, hold, watch
 from app.actions.journey import Where
@@ -25,7 +24,7 @@ from app.domain.ids import new_id
 from app.domain.recording import REACH, SILENCE, Record, begun
 from app.domain.request import may_mint
 from app.domain.session import Coverage, State
-from app.storage import clients, entries, grants, idempotency, sessions
+from app.storage import clients, entries, grants, sessions
 from app.storage.database import Transaction
 from app.storage.sessions import SessionRow
 from app.tokens import approval
@@ -74,33 +73,18 @@ class SessionView:
 
 
 async def open_session(
-    services: Services,
-    caller: Caller,
-    token: str,
-    where: Where,
-    once: Once | None,
-    render: Callable[[SessionView], tuple[bytes, dict[str, str]]],
-    jkt: str | None = None,
-) -> Created:
-    """Open the one session of a token, for a gateway of the caller's. Raises `Refused` token-inactive."""
+    services: Services, caller: Caller, token: str, where: Where, jkt: str | None = None
+) -> SessionView:
+    """Open the one session of a token, for a gateway of the caller's. Raises `Refused` token-inactive.
+
+    `jkt`: the key of the DPoP proof that came with the token, if one did.
+    """
     async with services.database.begin() as tx:
-        now = await tx.now()
-        if once is not None:
-            kept = await idempotency.reserve(tx, caller.cli, once.key, once.fingerprint, now, now + KEY_LIFE)
-            if kept is not None:
-                return Created(kept.body, kept.headers, replayed=True)
-        held, read = await hold_token(services, tx, token, now)
+        held, read = await hold_token(services, tx, token, await tx.now())
         outcome = await _open(held, read, caller, where, jkt)
-        if isinstance(outcome, Refusal):
-            await held.store()
-            if once is not None:
-                await idempotency.release(tx, caller.cli, once.key)
-        else:
-            await held.store()
-            body, headers = render(await view(tx, outcome.row, held.book.now))
-            if once is not None:
-                await idempotency.keep(tx, caller.cli, once.key, idempotency.Answer(201, headers, body))
-            return Created(body, headers, replayed=False)
+        await held.store()
+        if isinstance(outcome, Watched):
+            return await view(tx, outcome.row, held.book.now)
     raise Refused(outcome)
 
 
