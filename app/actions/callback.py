@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.actions.admission import admit
 from app.actions.decisions import countersigned
 from app.actions.journey import Where, arrive
 from app.actions.services import Services
-from app.actions.signin import admit, refuse_sign_in, renew, visitor
+from app.actions.signin import refuse_sign_in, renew, visitor
 from app.domain.errors import Refused
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from app.actions import claims
 from app.actions.bindings import binding_of, keep_keys
 from app.actions.drafting import (
     DRAFT_OVER,
@@ -31,6 +32,7 @@ from app.audit.evidence import countersignature_blob, nonce_of
 from app.domain.errors import Refusal, Refused
 from app.domain.ids import new_id
 from app.domain.institution import Institution
+from app.domain.people import DECIDING_ROLES
 from app.domain.request import AccessRequest, Status, Terms, decide, judge_answer, status_at
 from app.domain.request import revoke as revoke_request
 from app.notify.facts import Because
@@ -112,6 +114,8 @@ async def _countersign(held: Held, visitor: Visitor | None, arrived: Arrived, wh
         problem = _mismatch(held, visitor, row, arrived.outcome)
     if problem is not None:
         await refuse(held, visitor, "approve", problem, counted=False)
+        if problem == "role-not-shown" and isinstance(arrived.outcome, Proof):
+            await claims.follow(book, visitor.person, arrived.outcome)
         return sign_in_refusal(problem)
     if isinstance(row, Refusal):
         await refuse(held, visitor, "approve", "draft-over", counted=False)
@@ -130,6 +134,8 @@ def _mismatch(held: Held, visitor: Visitor, row: DraftRow, proof: Proof) -> str 
         return "id-token-nonce"
     if statement["policy_digest"] != digest_of(held.book.institution.policy.to_data()):
         return "policy-changed"
+    if not claims.proves(held.book.institution, visitor.person, proof.identity, DECIDING_ROLES):
+        return "role-not-shown"
     return None
 
 

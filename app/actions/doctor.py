@@ -20,11 +20,13 @@ from app.domain.errors import CatalogueError
 from app.domain.events import Entry
 from app.domain.institution import Institution
 from app.domain.kinds import VENDOR
+from app.domain.people import Person
 from app.storage import clients, entries, grants, institutions, nodes, objects, requests, roster
 from app.storage.database import Transaction
 from app.storage.institutions import InstitutionRow
 from app.storage.leaves import Stored
 from app.storage.requests import Filter, RequestRow
+from app.storage.roster import RosterRow
 from app.trail import canonical
 from app.trail.hashing import Edge, leaf_hash
 from app.trail.log import parse_private
@@ -203,11 +205,9 @@ class _Examination:
             if row is None or told is None:
                 self.find(None, f"{person} stands {'on the roster' if told is None else 'in the trail'} alone")
                 continue
-            sub = world.subjects.get((person, state.provider.issuer))
-            bound = (state.provider.issuer, sub) if sub is not None and not told.removed else (None, None)
             if row.removed != told.removed or row.email != world.emails.get(person, row.email):
                 self.find(None, f"the roster's row of {person} is not as the trail tells it")
-            if (row.iss, row.sub) != bound and (row.iss is not None or sub is not None):
+            if not _is_told_account(world, row, told):
                 self.find(None, f"{person} is bound to another account than the trail tells")
 
     async def _judge_requests(self, world: World) -> None:
@@ -233,6 +233,15 @@ class _Examination:
             for each in page:
                 yield each
             before = page[-1].id
+
+
+def _is_told_account(world: World, row: RosterRow, told: Person) -> bool:
+    """Whether the account of a row is the last one that the trail bound; who was removed may have none any more."""
+    issuer = world.institution.provider.issuer
+    if row.iss is None:
+        return told.removed or told.bound_at(issuer) is None
+    last = row.iss == issuer or told.bound_at(issuer) is None
+    return last and world.subjects.get((row.person, row.iss)) == row.sub
 
 
 def _part(world: World, entry: Entry, private: bytes | None) -> Fields | None:

@@ -205,7 +205,7 @@ def _differences(spec: InstitutionSpec, row: InstitutionRow, people: Mapping[str
     listed = {
         people[key].email: {"name": people[key].name, "roles": list(each.roles), "products": list(each.products)}
         for key, each in state.people.items()
-        if not each.removed
+        if not each.removed and (each.roles or each.source == "roster")  # who came by a claim is the provider's to list
     }
     declared = {
         each.email: {"name": each.name, "roles": list(each.roles), "products": list(each.products)}

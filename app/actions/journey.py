@@ -113,6 +113,7 @@ async def set_out(services: Services, way: Way, plan: Plan, browser: str | None)
         scope=plan.scope,
         max_age=plan.max_age,
         acr_values=plan.acr_values,
+        role_claim=institution.provider.roles_claim,
     )
     details = {
         "purpose": plan.purpose,

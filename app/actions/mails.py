@@ -51,8 +51,8 @@ class Post:
         product = state.environments[self._held.request.environment].product
         deciding = [person for person in state.people.values() if person.decides_for(product)]
         away = [person for person in deciding if is_away(person.away_from, person.away_to, now)]
-        first = [person for person in deciding if "approver" in person.roles and person not in away]
-        absent = not first or any("approver" in person.roles for person in away)
+        first = [person for person in deciding if "approver" in person.held and person not in away]
+        absent = not first or any("approver" in person.held for person in away)
         chosen = [*first, *(p for p in deciding if absent and p not in first and p not in away)]
         return [self._people[person.id] for person in chosen if person.id in self._people]
 
@@ -65,7 +65,7 @@ class Post:
         """The backup approvers of the product."""
         state = self._book.institution
         product = state.environments[self._held.request.environment].product
-        chosen = [p for p in state.people.values() if p.decides_for(product) and "backup_approver" in p.roles]
+        chosen = [p for p in state.people.values() if p.decides_for(product) and "backup_approver" in p.held]
         return [self._people[person.id] for person in chosen if person.id in self._people]
 
     def needed(self, kind: Literal["request", "reminder", "escalation"], readers: Iterable[RosterRow]) -> list[str]:

@@ -21,13 +21,15 @@ from app.storage.roster import PendingBinding, RosterRow
 class ListedPerson:
     """One person of the list; `bound_at` tells since when an account at the provider counts as them.
 
-    `away_from` and `away_to` are the first and the last instant of being away; null where that side is open.
+    `roles` are of the roster, `claimed` by the claim of their last sign-in. `away_from` and `away_to`
+    are the first and the last instant of being away; null where that side is open.
     """
 
     id: str
     name: str
     email: str
     roles: tuple[str, ...]
+    claimed: tuple[str, ...]
     products: tuple[str, ...]
     bound_at: datetime | None
     away_from: datetime | None
@@ -82,6 +84,7 @@ def listed_person(state: Institution, row: RosterRow) -> ListedPerson:
         name=row.name,
         email=row.email,
         roles=person.roles,
+        claimed=person.claimed,
         products=person.products,
         bound_at=None if binding is None else binding.at,
         away_from=person.away_from,

@@ -1,29 +1,21 @@
-"""Signing in: who somebody is at their institution's provider, and which person of the roster that is.
-
-A person is bound at the first sign-in, by the roster's address, to exactly one account `(iss, sub)`; from then on that
-account alone counts. The first admin of an institution that is not enrolled yet is bound when they confirm the
-enrolment code, not before: until then their session can do nothing else (`enrolment.py`).
-"""
+"""Signed-in sessions: the way to the provider, who a cookie belongs to with the roles of this instant, signing out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
-from app.actions.bindings import Binding, bind, binding_of, keep_binding, keep_keys
-from app.actions.journey import Begun, Plan, Proof, Where, depart
-from app.actions.ledger import NOT_FOUND, Ledger, write
+from app.actions.journey import Begun, Plan, Where, depart
+from app.actions.ledger import NOT_FOUND, write
 from app.actions.services import Services
 from app.actions.views import VENDOR
 from app.domain.errors import Refusal, Refused
 from app.domain.events import SERVICE, Actor, Event
-from app.domain.institution import Institution, is_bound, is_vendor_address, needs_confirmation
+from app.domain.institution import Institution, is_bound
 from app.identity import browser as browsers
 from app.identity.id_token import VerifiedIdentity
-from app.storage import institutions, roster, web_sessions
-from app.storage.roster import PendingBinding, RosterRow
+from app.storage import institutions, web_sessions
 from app.storage.web_sessions import Present, WebSessionRow
 
 IDLE = timedelta(hours=1)
@@ -80,88 +72,6 @@ async def renew(services: Services, who: Visitor) -> str:
     return cookie
 
 
-async def admit(services: Services, code: str, proof: Proof, where: Where, old_cookie: str | None) -> tuple[str, bool]:
-    """Sign the person of a proof in: the new cookie, and whether they have to confirm the enrolment first.
-
-    Raises `Refused` sign-in-refused, whose event is recorded; the session of `old_cookie` ends either way.
-    """
-    cookie = browsers.new_secret()
-    async with write(services, code) as book:
-        if old_cookie is not None:
-            await web_sessions.end(book.tx, session_hash(services, old_cookie))
-        outcome = await _admit(book, proof, where)
-        if isinstance(outcome, str):
-            book.add(refused_event(code, outcome, where))
-        else:
-            session = _session(services, book, cookie, proof, outcome)
-            await web_sessions.add(book.tx, seal_session(services, session))
-        await book.append()
-    if isinstance(outcome, str):
-        raise Refused(sign_in_refusal(outcome))
-    return cookie, outcome.details.get("binding") is not None
-
-
-@dataclass(frozen=True, slots=True)
-class _Admitted:
-    person: str
-    details: dict[str, Any]
-
-
-async def _admit(book: Ledger, proof: Proof, where: Where) -> _Admitted | str:
-    """The person of a proof, bound if need be; or the slug of what is wrong."""
-    identity, institution = proof.identity, book.institution
-    if identity.iss in institution.vendor_issuers and book.code != VENDOR:
-        return "vendor-provider"
-    bound = await roster.of_account(book.tx, book.code, identity.iss, identity.sub)
-    row = bound if bound is not None and not bound.removed else await _listed(book, identity)
-    if isinstance(row, str):
-        return row
-    if row is not bound:
-        problem = _may_bind(institution, row, identity)
-        if problem is not None:
-            return problem
-        binding = binding_of(proof)
-        if institution.enrolled_at is None and "admin" in institution.people[row.person].roles:
-            return _Admitted(row.person, {"binding": keep_binding(book.services, binding)})
-        if needs_confirmation(institution, row.person):
-            await _wait(book, row, identity, binding)
-            return "binding-waits"
-        if not await bind(book, row.person, identity, binding, confirmed_by=None):
-            return "already-bound"
-    book.add(signed_in_event(row.person, identity, where))
-    return _Admitted(row.person, {})
-
-
-async def _listed(book: Ledger, identity: VerifiedIdentity) -> RosterRow | str:
-    """The person of the roster whose address the token carries, where the provider's word for it counts."""
-    provider = book.institution.provider
-    email = identity.claims.get(provider.email_claim)
-    if not isinstance(email, str) or not email:
-        return "email-missing"
-    if not provider.exclusive and identity.claims.get("email_verified") is not True:
-        return "email-unverified"
-    return await roster.of_email(book.tx, book.code, email) or "not-on-roster"
-
-
-def _may_bind(institution: Institution, row: RosterRow, identity: VerifiedIdentity) -> str | None:
-    person = institution.people.get(row.person)
-    if person is None or person.removed:
-        return "not-on-roster"
-    if person.bound_at(identity.iss) is not None:
-        return "already-bound"
-    if person.deciding_roles and is_vendor_address(person.email_domain, institution.vendor_domains):
-        return "vendor-person"
-    return None
-
-
-async def _wait(book: Ledger, row: RosterRow, identity: VerifiedIdentity, binding: Binding) -> None:
-    await keep_keys(book, binding)
-    pending = PendingBinding(
-        book.code, row.person, identity.iss, identity.sub, row.email, binding.digest, binding.blob, book.now
-    )
-    await roster.set_pending(book.tx, pending)
-
-
 def signed_in_event(person: str, identity: VerifiedIdentity, where: Where) -> Event:
     """`sign_in.succeeded`; where the provider tells no time of its own, the token's issue counts."""
     auth_time = identity.auth_time if identity.auth_time is not None else identity.iat
@@ -209,23 +119,6 @@ def _mac(services: Services, token: bytes, names: tuple[str, str, str, str, str]
     return services.secrets.mac("row/web-session", token, *names).hex()
 
 
-def _session(services: Services, book: Ledger, cookie: str, proof: Proof, admitted: _Admitted) -> WebSessionRow:
-    identity = proof.identity
-    sid = identity.claims.get("sid")
-    return WebSessionRow(
-        token=session_hash(services, cookie),
-        log=book.code,
-        person=admitted.person,
-        iss=identity.iss,
-        sub=identity.sub,
-        sid=sid if isinstance(sid, str) else None,
-        details=admitted.details,
-        created_at=book.now,
-        seen_at=book.now,
-        expires_at=book.now + ABSOLUTE,
-    )
-
-
 async def visitor(services: Services, cookie: str | None) -> Visitor | None:
     """Who a cookie belongs to, with the roles of this instant; None when the session is over or the person is gone."""
     if cookie is None:
@@ -266,7 +159,7 @@ def _visitor(services: Services, cookie: str, present: Present) -> Visitor | Non
         person=session.person,
         name=person.name,
         email=person.email,
-        roles=frozenset() if enrolling else frozenset(listed.roles),
+        roles=frozenset() if enrolling else frozenset(listed.held),
         iss=session.iss,
         sub=session.sub,
         csrf=browsers.csrf_token(services.secrets.derive("csrf"), cookie),

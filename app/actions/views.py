@@ -209,7 +209,7 @@ class _Reading:
             for person in each.entry.data["to"]:
                 first.setdefault(person, each.entry.at)
         return [
-            PersonView(key, *self.people[key], person.roles, first.get(key), eligible(state, key, product))
+            PersonView(key, *self.people[key], person.held, first.get(key), eligible(state, key, product))
             for key, person in state.people.items()
             if key in self.people and (key in first or person.decides_for(product))
         ]

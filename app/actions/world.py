@@ -25,7 +25,6 @@ from app.tokens.clients import EVERY_INSTITUTION, SCOPES
 from app.trail import canonical
 
 MIN_SECRET = 16
-_LATER_ROLES = "roles from claims are not supported yet; take it out and list the people with their roles"
 _LATER_KEYS = "private_key_jwt is not supported yet; give the client a secret"
 
 
@@ -104,7 +103,7 @@ class _World:
             locale="en",
             time_zone="UTC",
             notify=(),
-            provider=self._provider(table.table("identity_provider")),
+            provider=self._provider(table.table("identity_provider"), VENDOR_ROLES),
             policy=Policy(),
             environments=(),
             people=self._people(table, VENDOR_ROLES),
@@ -120,7 +119,7 @@ class _World:
             locale=table.text("locale", "en", form=forms.locale),
             time_zone=table.text("timezone", form=forms.zone),
             notify=table.texts("notify", (), form=forms.email),
-            provider=self._provider(table.table("identity_provider")),
+            provider=self._provider(table.table("identity_provider"), ROLES),
             policy=_policy(table),
             environments=tuple(self._environment(each) for each in table.tables("environments")),
             people=self._people(table, ROLES),
@@ -128,10 +127,8 @@ class _World:
         table.done()
         return spec
 
-    def _provider(self, table: Table) -> ProviderSpec:
-        for key in ("roles_claim", "roles"):
-            if table.take(key, None) is not None:
-                table.wrong(key, _LATER_ROLES)
+    def _provider(self, table: Table, known_roles: tuple[str, ...]) -> ProviderSpec:
+        claim, roles = _claim_map(table, known_roles)
         approval = table.text("approval_client_id", None, form=forms.label)
         approval_secret = self._secret(table, "approval_client_secret", needed=approval is not None)
         if approval is None and approval_secret is not None:
@@ -144,8 +141,8 @@ class _World:
                 exclusive=table.boolean("exclusive", default=False),
                 required_claims=table.strings("required_claims"),
                 email_claim=table.text("email_claim", "email", form=forms.label),
-                roles_claim=None,
-                roles={},
+                roles_claim=claim,
+                roles=roles,
             ),
             self._secret(table, "client_secret", needed=True) or "",
             approval_secret,
@@ -243,6 +240,17 @@ class _World:
                 if is_vendors and DECIDING_ROLES.intersection(person.roles):
                     path = f"{each.path}.people[{place}].roles"
                     table.wrong(path, "nobody with an address of the vendor is ever an approver; take the role out")
+
+
+def _claim_map(table: Table, known: tuple[str, ...]) -> tuple[str | None, Mapping[str, str]]:
+    """The claim that roles come from, and what its values give; both are declared, or neither is."""
+    claim, roles = table.text("roles_claim", None, form=forms.label), table.strings("roles")
+    for value, role in roles.items():
+        if role not in known:
+            table.wrong(f"roles.{value}", f"one of {', '.join(known)} is wanted")
+    if (claim is None) != (not roles):
+        table.wrong("roles_claim", "give it together with roles, which says what the claim's values give")
+    return claim, roles
 
 
 def _person(table: Table, roles: tuple[str, ...]) -> PersonSpec:

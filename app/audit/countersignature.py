@@ -16,10 +16,12 @@ from typing import Any
 from app.audit.evidence import SignedIn, nonce_of
 from app.audit.findings import Fault
 from app.domain.institution import Provider
+from app.domain.people import Person
 from app.domain.policy import Policy
 from app.identity.id_token import (
     EVIDENCE_ALGORITHMS,
     EVIDENCE_LEEWAY_S,
+    MAX_TOKEN_AGE_S,
     Expected,
     IdTokenRefused,
     Jwks,
@@ -90,14 +92,16 @@ def judge_countersignature(
     return identity
 
 
-def judge_binding(signed: SignedIn, at: datetime, provider: Provider, keys: Keys) -> VerifiedIdentity:
-    """Who signed in when a person was bound, or claim roles were set, at `at`. Raises `Fault`."""
+def judge_binding(
+    signed: SignedIn, at: datetime, provider: Provider, keys: Keys, audience: str | None = None
+) -> VerifiedIdentity:
+    """Who signed in when a person was bound at `at`. `audience`: another registration of ours. Raises `Fault`."""
     if signed.statement is not None:
         raise Fault("evidence-form", "a countersignature stands where a sign-in is wanted")
     keys.judge(signed.jwk)
     expected = Expected(
         issuer=provider.issuer,
-        audience=provider.client_id,
+        audience=audience or provider.client_id,
         nonce=None,
         now=at,
         leeway=EVIDENCE_LEEWAY_S,
@@ -106,6 +110,19 @@ def judge_binding(signed: SignedIn, at: datetime, provider: Provider, keys: Keys
         of_binding=True,
     )
     return _verified(signed, expected)
+
+
+def judge_claim(signed: SignedIn, at: datetime, provider: Provider, keys: Keys) -> VerifiedIdentity:
+    """Whose claim roles were set at `at`, by a sign-in or a countersignature just then. Raises `Fault`."""
+    try:
+        identity = judge_binding(signed, at, provider, keys)
+    except Fault as fault:
+        if fault.code != "id-token-aud" or provider.approval_client_id is None:
+            raise
+        identity = judge_binding(signed, at, provider, keys, provider.approval_client_id)
+    if at.timestamp() - identity.iat > MAX_TOKEN_AGE_S + EVIDENCE_LEEWAY_S:
+        raise Fault("claim-stale", "the sign-in that carried the claim was not of that moment")
+    return identity
 
 
 def judge_engineer(
@@ -145,6 +162,12 @@ def roles_in(claims: Mapping[str, Any], provider: Provider) -> frozenset[str]:
     value = claims.get(provider.roles_claim) if provider.roles_claim is not None else None
     values = value if isinstance(value, list) else [value]
     return frozenset(provider.roles[each] for each in values if isinstance(each, str) and each in provider.roles)
+
+
+def shows_role(person: Person, claims: Mapping[str, Any], provider: Provider, roles: frozenset[str]) -> bool:
+    """Whether those of these roles that a claim alone gave stand in the very token of these claims."""
+    claimed = roles.intersection(person.claimed)
+    return not claimed or not person.by_claim_alone(roles) or bool(claimed & roles_in(claims, provider))
 
 
 @lru_cache(maxsize=64)

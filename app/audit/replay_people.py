@@ -7,9 +7,16 @@ countersignatures and sign-ins behind entries, and private parts where they are 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from app.audit.countersignature import judge_binding, judge_countersignature, judge_statement, roles_in
+from app.audit.countersignature import (
+    judge_binding,
+    judge_claim,
+    judge_countersignature,
+    judge_statement,
+    roles_in,
+    shows_role,
+)
 from app.audit.evidence import Input
 from app.audit.findings import Fault
 from app.audit.world import Fields, World
@@ -74,7 +81,7 @@ def _countersigned(world: World, entry: Entry) -> None:
     world.know_subject(entry.actor.id, identity.iss, identity.sub)
     world.saw(identity)
     admin = institution.people.get(entry.actor.id)
-    if admin is not None and admin.source == "claim" and "admin" not in roles_in(identity.claims, institution.provider):
+    if admin is not None and not shows_role(admin, identity.claims, institution.provider, frozenset({"admin"})):
         raise Fault("role-not-shown", "the admin's sign-in does not carry the role")
 
 
@@ -86,11 +93,13 @@ def enrolled(world: World, entry: Entry, _: Fields | None) -> None:
     world.evolve(entry)
 
 
-def _signed_in_as(world: World, entry: Entry, person: str) -> VerifiedIdentity | None:
+def _signed_in_as(
+    world: World, entry: Entry, person: str, judge: Callable[..., VerifiedIdentity] = judge_binding
+) -> VerifiedIdentity | None:
     signed = world.signed_in(entry, countersigned=False)
     if signed is None:
         return None
-    identity = judge_binding(signed, entry.at, world.institution.provider, world.keys())
+    identity = judge(signed, entry.at, world.institution.provider, world.keys())
     world.know_subject(person, identity.iss, identity.sub)
     world.saw(identity)
     return identity
@@ -159,7 +168,7 @@ def roles_changed(world: World, entry: Entry, part: Fields | None) -> None:
     if entry.data["source"] == "roster":
         changed(world, entry, part)
         return
-    identity = _signed_in_as(world, entry, entry.subject)
+    identity = _signed_in_as(world, entry, entry.subject, judge_claim)
     if identity is not None and tuple(entry.data["roles"]) != tuple(
         sorted(roles_in(identity.claims, world.institution.provider))
     ):

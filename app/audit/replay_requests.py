@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from app.audit.countersignature import judge_countersignature, judge_statement, roles_in
+from app.audit.countersignature import judge_countersignature, judge_statement, shows_role
 from app.audit.evidence import SignedIn
 from app.audit.findings import Fault
 from app.audit.vendorfacts import IN_FLIGHT
@@ -20,6 +20,7 @@ from app.audit.world import ANY, Fields, GrantRow, World
 from app.domain.errors import IllegalTransition, Refusal
 from app.domain.events import Entry, Event
 from app.domain.institution import eligible
+from app.domain.people import DECIDING_ROLES
 from app.domain.request import (
     AccessRequest,
     Ask,
@@ -137,8 +138,7 @@ def _countersigned(
     world.know_subject(entry.actor.id, identity.iss, identity.sub)
     world.saw(identity)
     person = institution.people.get(entry.actor.id)
-    shown = roles_in(identity.claims, institution.provider)
-    if person is not None and person.source == "claim" and not person.deciding_roles & shown:
+    if person is not None and not shows_role(person, identity.claims, institution.provider, DECIDING_ROLES):
         raise Fault("role-not-shown", "the approver's sign-in does not carry the role")
 
 

@@ -71,7 +71,8 @@ def exported(world: World, entry: Entry, _: Fields | None) -> None:
         raise Fault("export-range", "a bundle runs from entry 0 to its own event")
     if not data["from"] <= data["to"] <= entry.index + 1:
         raise Fault("export-range", "the export names entries that were not there yet")
-    if data["with_private"] and entry.actor.kind != "person" and not world.institution.policy.vendor_sees_evidence:
+    insider = entry.actor.kind == "person" and entry.actor.id in world.institution.people
+    if data["with_private"] and not insider and not world.institution.policy.vendor_sees_evidence:
         client = None if world.sources.vendor is None else world.sources.vendor.clients.get(entry.actor.id)
         if client is None or client.institutions != {entry.institution}:
             raise Fault("export-private", "the policy keeps private parts from the vendor")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from app.audit.countersignature import judge_countersignature, judge_statement, roles_in
+from app.audit.countersignature import judge_countersignature, judge_statement, shows_role
 from app.audit.findings import Fault
 from app.audit.world import Fields, World
 from app.domain.events import SERVICE, Entry, Event
 from app.domain.institution import eligible, holds_role, is_bound
+from app.domain.people import DECIDING_ROLES
 from app.domain.request import AccessRequest
 from app.domain.request.judge import needed
 from app.domain.standing import StandingApproval, evolve, given
@@ -41,7 +42,7 @@ def standing_given(world: World, entry: Entry, _: Fields | None) -> None:
     world.know_subject(entry.actor.id, identity.iss, identity.sub)
     world.saw(identity)
     person = institution.people[entry.actor.id]
-    if person.source == "claim" and not person.deciding_roles & roles_in(identity.claims, provider):
+    if not shows_role(person, identity.claims, provider, DECIDING_ROLES):
         raise Fault("role-not-shown", "the approver's sign-in does not carry the role")
 
 

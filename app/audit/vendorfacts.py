@@ -9,7 +9,7 @@ from typing import Any
 
 from app.domain.errors import IllegalTransition
 from app.domain.events import Entry
-from app.domain.institution import Institution, opened
+from app.domain.institution import Institution, evolve, opened
 
 # What was authorised just before a client was revoked may be recorded just after it.
 IN_FLIGHT = timedelta(seconds=60)
@@ -73,6 +73,16 @@ class VendorFacts:
                 return "an institution is registered twice"
             case "institution.registered":
                 self.registered[data["code"]] = data["opened"]
+            case _ if self.vendor is not None:
+                return self._evolve(self.vendor, entry)
+        return None
+
+    def _evolve(self, vendor: Institution, entry: Entry) -> str | None:
+        """The vendor's own people, where the log is read whole."""
+        try:
+            self.vendor = evolve(vendor, entry)
+        except (IllegalTransition, ValueError, KeyError) as error:
+            return f"{entry.type} could not happen here: {error}"
         return None
 
     def _open(self, entry: Entry) -> str | None:

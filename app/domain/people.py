@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Self
 
-from app.domain.data import Value, sorted_unique
+from app.domain.data import Value, sorted_tuple, sorted_unique
 
 ROLES = ("approver", "backup_approver", "auditor", "admin")
 VENDOR_ROLES = ("vendor_auditor", "operator")
@@ -24,7 +26,10 @@ class Binding(Value):
 
 @dataclass(frozen=True, slots=True)
 class Person(Value):
-    """A row of the roster as the trail tells it (no names, no addresses: those stand in private parts)."""
+    """A row of the roster as the trail tells it (no names, no addresses: those stand in private parts).
+
+    `roles` are those of the roster, `claimed` those that the claim of the last sign-in gave; together they are `held`.
+    """
 
     id: str
     roles: tuple[str, ...]
@@ -36,10 +41,30 @@ class Person(Value):
     away_from: datetime | None = None
     away_to: datetime | None = None
     removed: bool = False
+    claimed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not sorted_unique(self.roles) or not sorted_unique(self.products):
-            raise ValueError("roles, products: must be sorted, each once")
+        if not all(map(sorted_unique, (self.roles, self.products, self.claimed))):
+            raise ValueError("roles, products, claimed: must be sorted, each once")
+
+    def to_data(self) -> dict[str, Any]:
+        """This person as JSON; `claimed` only where there is any, as versions that knew no claims wrote it."""
+        data = super(Person, self).to_data()
+        return data if self.claimed else {name: value for name, value in data.items() if name != "claimed"}
+
+    @classmethod
+    def from_data(cls, data: object) -> Self:
+        """The person of `data`. Raises `ValueError`, naming the member."""
+        return super(Person, cls).from_data({"claimed": []} | data if isinstance(data, dict) else data)
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The roles this person has, wherever they come from."""
+        return sorted_tuple((*self.roles, *self.claimed))
+
+    def by_claim_alone(self, roles: Collection[str]) -> bool:
+        """Whether the roster gives none of these roles, so that each sign-in that counts has to show one of them."""
+        return set(roles).isdisjoint(self.roles)
 
     def bound_at(self, issuer: str) -> Binding | None:
         """The binding at `issuer`, if there is one."""
@@ -48,7 +73,7 @@ class Person(Value):
     @property
     def deciding_roles(self) -> frozenset[str]:
         """Those of this person's roles that may decide."""
-        return DECIDING_ROLES.intersection(self.roles)
+        return DECIDING_ROLES.intersection(self.roles).union(DECIDING_ROLES.intersection(self.claimed))
 
     def decides_for(self, product: str) -> bool:
         """Whether this person holds a deciding role for `product` (no products: all)."""

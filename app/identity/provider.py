@@ -11,6 +11,7 @@ are kept by issuer, being its own words, whoever asks.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -50,6 +51,8 @@ class Metadata:
     token_auth_method: str
     sends_iss: bool
     end_session_endpoint: str | None
+    scopes: frozenset[str] = frozenset()
+    takes_claims: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,10 @@ class PublishedKeys:
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """What a browser takes along to the provider. `max_age` 0 asks for a fresh sign-in, null for none in particular."""
+    """What a browser takes along to the provider. `max_age` 0 asks for a fresh sign-in, null for none in particular.
+
+    `role_claim` is asked for where the provider says how: as a scope of that name, or by the `claims` parameter.
+    """
 
     redirect_uri: str
     state: str
@@ -72,6 +78,7 @@ class Departure:
     scope: str = "openid email profile"
     max_age: int | None = None
     acr_values: tuple[str, ...] = ()
+    role_claim: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,7 @@ class ProviderClient:
             None,
             config.client_id,
             redirect_uri=departure.redirect_uri,
-            scope=departure.scope,
+            scope=_scope(metadata, departure),
             code_challenge_method="S256",
         )
         url, _ = client.create_authorization_url(
@@ -128,6 +135,7 @@ class ProviderClient:
             max_age=None if departure.max_age is None else str(departure.max_age),
             prompt="login" if departure.max_age == 0 else None,
             acr_values=" ".join(departure.acr_values) or None,
+            claims=_claims(metadata, departure),
         )
         return str(url)
 
@@ -199,6 +207,8 @@ class ProviderClient:
             end_session_endpoint=self._endpoint(data, "end_session_endpoint")
             if "end_session_endpoint" in data
             else None,
+            scopes=_names(data.get("scopes_supported")),
+            takes_claims=data.get("claims_parameter_supported") is True,
         )
 
     def _endpoint(self, data: Mapping[str, object], name: str) -> str:
@@ -234,6 +244,23 @@ class ProviderClient:
         except FetchError as error:
             raise ProviderUnavailable(str(error)) from error
         return answer
+
+
+def _names(value: object) -> frozenset[str]:
+    return frozenset(each for each in value if isinstance(each, str)) if isinstance(value, list) else frozenset()
+
+
+def _scope(metadata: Metadata, departure: Departure) -> str:
+    """The scope, and that of the role claim where the provider knows it: others refuse scopes they do not know."""
+    known = departure.role_claim if departure.role_claim in metadata.scopes else None
+    return departure.scope if known is None else f"{departure.scope} {known}"
+
+
+def _claims(metadata: Metadata, departure: Departure) -> str | None:
+    """The `claims` parameter (OpenID Connect Core 1.0 §5.5) that asks for the role claim in the ID token."""
+    if departure.role_claim is None or not metadata.takes_claims:
+        return None
+    return json.dumps({"id_token": {departure.role_claim: None}}, separators=(",", ":"))
 
 
 def _plain_answer(response: httpx2.Response) -> httpx2.Response:

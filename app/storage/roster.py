@@ -20,7 +20,7 @@ _PENDING = tables.pending_bindings
 
 @dataclass(frozen=True, slots=True)
 class RosterRow:
-    """One person. `email` is lower case; `iss` and `sub` are the account now bound, null for none and after removal."""
+    """One person. `email` is lower case; `iss` and `sub` are the account now bound, or last bound before removal."""
 
     log: str
     person: str
@@ -62,8 +62,15 @@ async def of_email(tx: Transaction, log: str, email: str) -> RosterRow | None:
 
 
 async def of_account(tx: Transaction, log: str, iss: str, sub: str) -> RosterRow | None:
-    """The person bound to exactly this account."""
-    return await _one(tx, _ROSTER.c.log == log, _ROSTER.c.iss == iss, _ROSTER.c.sub == sub)
+    """The person, not removed, bound to exactly this account."""
+    return await _one(tx, _ROSTER.c.log == log, *_account(iss, sub), ~_ROSTER.c.removed)
+
+
+async def was_removed(tx: Transaction, log: str, iss: str, sub: str, email: str) -> bool:
+    """Whether somebody of this account, or of this address (any case), was removed."""
+    same = sa.or_(sa.and_(*_account(iss, sub)), _ROSTER.c.email == email.lower())
+    found = sa.select(_ROSTER.c.person).where(_ROSTER.c.log == log, _ROSTER.c.removed, same).limit(1)
+    return (await tx.connection.execute(found)).first() is not None
 
 
 async def people(tx: Transaction, log: str) -> list[RosterRow]:
@@ -80,14 +87,16 @@ async def bind(tx: Transaction, log: str, person: str, iss: str, sub: str) -> bo
     other = await of_account(tx, log, iss, sub)
     if other is not None:
         return other.person == person
+    removed = sa.update(_ROSTER).where(_ROSTER.c.log == log, *_account(iss, sub), _ROSTER.c.removed)
+    await tx.connection.execute(removed.values(iss=None, sub=None))
     update = sa.update(_ROSTER).where(_ROSTER.c.log == log, _ROSTER.c.person == person, ~_ROSTER.c.removed)
     return (await tx.connection.execute(update.values(iss=iss, sub=sub))).rowcount == 1
 
 
 async def remove(tx: Transaction, log: str, person: str) -> None:
-    """Mark a person removed and free the account; the name stays, for what they decided."""
+    """Mark a person removed; the name stays, for what they decided, and the account until another has it."""
     update = sa.update(_ROSTER).where(_ROSTER.c.log == log, _ROSTER.c.person == person)
-    await tx.connection.execute(update.values(iss=None, sub=None, removed=True))
+    await tx.connection.execute(update.values(removed=True))
 
 
 async def set_pending(tx: Transaction, row: PendingBinding) -> None:
@@ -111,6 +120,10 @@ async def take_pending(tx: Transaction, log: str, person: str) -> PendingBinding
         return None
     await tx.connection.execute(sa.delete(_PENDING).where(_PENDING.c.log == log, _PENDING.c.person == person))
     return PendingBinding(*found)
+
+
+def _account(iss: str, sub: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return _ROSTER.c.iss == iss, _ROSTER.c.sub == sub
 
 
 async def _one(tx: Transaction, *conditions: ColumnElement[bool]) -> RosterRow | None:

@@ -189,6 +189,17 @@ _SIGN_INS: Mapping[str, Failure] = {
         (f"The sentence you were about to sign rests on the policy before the change. {NOTHING}",),
         ("Open the request and answer again.",),
     ),
+    "role-not-shown": Failure(
+        "The fresh sign-in does not show your role",
+        (
+            f"Your role comes from your institution's sign-in, which does not say any more that you approve. {NOTHING}",
+            "The role is taken away until a sign-in shows it again.",
+        ),
+        (
+            "Ask your IT service desk whether you are still in the group of approvers.",
+            "The other approvers can answer.",
+        ),
+    ),
     "provider-access-denied": Failure(
         "The sign-in was broken off",
         (f"Your institution's sign-in says that it was declined or cancelled. {NOTHING}",),

@@ -79,6 +79,51 @@ def test_claims_that_the_provider_must_show_are_asked_for(tmp_path: Path) -> Non
         assert report.exit_code == exit_code, report.to_text()
 
 
+@pytest.mark.parametrize(
+    "changes, claims, code",
+    [
+        ({}, {}, None),
+        ({"roles": ["admin"]}, {}, "roles-differ"),
+        ({}, {"groups": []}, "roles-differ"),
+        ({"products": ["leganto"]}, {}, "not-by-rules"),  # a claim widens or narrows no product
+        ({"evidence": []}, {}, "evidence-form"),
+        ({}, {"sub": "sub-head"}, "subject-differs"),
+        ({}, {"aud": "countersign-approvals"}, None),  # of a countersignature
+        ({}, {"aud": "another-client"}, "id-token-aud"),
+        ({}, {"iat": -3600, "auth_time": -3600}, "claim-stale"),
+    ],
+)
+def test_claim_roles_are_those_that_a_sign_in_of_that_moment_shows(
+    changes: dict[str, Any], claims: dict[str, Any], code: str | None, tmp_path: Path
+) -> None:
+    world = World(roles_claim="groups", roles={"alma": "approver", "root": "admin"}).begin(SECOND)
+    world.bind(AUDITOR)
+    world.pass_time(hours=2)
+    now = int(world.now.timestamp())
+    said = {name: now + value if isinstance(value, int) else value for name, value in claims.items()}
+    data = {"change": None, "roles": ["approver"], "products": [], "source": "claim"}
+    signed = [] if "evidence" in changes else [world.sign_in(AUDITOR, **{"groups": ["alma"]} | said)]
+    event = Event("person.roles_changed", AUDITOR.id, SERVICE, data | {"evidence": signed} | changes)
+    entry = world.append(event)[0]
+    assert _found(_verified(world, tmp_path)) == (set() if code is None else {(entry.index, code)})
+
+
+def test_nobody_gets_a_claim_role_without_being_bound(tmp_path: Path) -> None:
+    world = World(roles_claim="groups", roles={"alma": "approver"}).begin(SECOND)
+    data = {"change": None, "roles": ["approver"], "products": [], "source": "claim"}
+    signed = world.sign_in(AUDITOR, groups=["alma"])
+    entry = world.append(Event("person.roles_changed", AUDITOR.id, SERVICE, data | {"evidence": [signed]}))[0]
+    assert (entry.index, "not-by-rules") in _found(_verified(world, tmp_path))
+
+
+def test_private_parts_taken_by_somebody_of_the_vendor_are_found(tmp_path: Path) -> None:
+    world = World().begin(SECOND)
+    data = {"format": "jsonl", "from": 0, "to": 1, "request": None, "with_private": True}
+    vendors = Actor("person", encode("per", 4242))
+    entry = world.append(Event("trail.exported", CODE, vendors, data))[0]
+    assert (entry.index, "export-private") in _found(_verified(world, tmp_path))
+
+
 def test_another_enrolment_code_than_entry_0_has_is_found(tmp_path: Path) -> None:
     world = World()
     world.see_keys()

@@ -52,19 +52,22 @@ async def test_address_and_account_belong_to_one_person_of_an_institution(databa
         assert [row.person for row in await roster.people(tx, CODE)] == [HEAD.person, DEPUTY.person]
 
 
-async def test_removed_person_keeps_the_name_and_frees_address_and_account(database: Database) -> None:
+async def test_removed_person_keeps_name_and_account_until_another_has_it(database: Database) -> None:
     again = replace(HEAD, person=new_id("per", at(2)))
     async with database.begin() as tx:
         await institutions.add(tx, INSTITUTION)
         await roster.add(tx, HEAD)
         await roster.bind(tx, CODE, HEAD.person, "https://idp", "s1")
         await roster.remove(tx, CODE, HEAD.person)
-        assert await roster.read(tx, CODE, HEAD.person) == replace(HEAD, removed=True)
+        assert await roster.read(tx, CODE, HEAD.person) == replace(HEAD, iss="https://idp", sub="s1", removed=True)
+        for sub, email, gone in (("s1", "other", True), ("s2", HEAD.email, True), ("s2", "other", False)):
+            assert await roster.was_removed(tx, CODE, "https://idp", sub, email) == gone
         assert await roster.of_email(tx, CODE, HEAD.email) is None
         assert await roster.of_account(tx, CODE, "https://idp", "s1") is None
-        assert not await roster.bind(tx, CODE, HEAD.person, "https://idp", "s1")
         assert await roster.add(tx, again)
         assert await roster.bind(tx, CODE, again.person, "https://idp", "s1")
+        assert await roster.read(tx, CODE, HEAD.person) == replace(HEAD, removed=True)
+        assert not await roster.bind(tx, CODE, HEAD.person, "https://idp", "s2")
 
 
 async def test_waiting_binding_is_taken_once(database: Database) -> None:

@@ -61,7 +61,7 @@ def _roles(institution: Institution, person_id: str, data: Mapping[str, Any]) ->
         return False
     gained = GUARDED_ROLES.intersection(data["roles"]).difference(person.roles)
     wider = bool(person.products) and (not data["products"] or not set(data["products"]) <= set(person.products))
-    return bool(gained) or (wider and not DECIDING_ROLES.isdisjoint(data["roles"]))
+    return bool(gained) or (wider and not DECIDING_ROLES.isdisjoint({*data["roles"], *person.claimed}))
 
 
 def _changed(institution: Institution, _: str, data: Mapping[str, Any]) -> bool:

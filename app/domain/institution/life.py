@@ -123,7 +123,16 @@ def _vendor(institution: Institution, entry: Entry) -> Institution:
 
 
 def _provider(institution: Institution, entry: Entry) -> Institution:
-    return replace(institution, provider=Provider.from_data(entry.data["identity_provider"]))
+    """What the new claim map cannot give is gone at once; what it can, at the next sign-in."""
+    provider, before = Provider.from_data(entry.data["identity_provider"]), institution.provider
+    same = (provider.issuer, provider.roles_claim) == (before.issuer, before.roles_claim)
+    given = set(provider.roles.values()) if same else set[str]()
+    people = {key: _claiming(person, given) for key, person in institution.people.items()}
+    return replace(institution, provider=provider, people=people)
+
+
+def _claiming(person: Person, given: set[str]) -> Person:
+    return replace(person, claimed=tuple(role for role in person.claimed if role in given))
 
 
 def _keys_seen(institution: Institution, entry: Entry) -> Institution:
@@ -204,11 +213,18 @@ def _roles_changed(institution: Institution, entry: Entry) -> Institution:
         by_claim == (entry.actor.kind == "system"), "actor: the system sets claim roles, a person those of the roster"
     )
     if by_claim:
-        granted = set(data["roles"]) <= set(institution.provider.roles.values())
-        require(institution.provider.roles_claim is not None and granted, "roles: those that the claim can give")
-        require(bool(data["evidence"]), "evidence: the sign-in that carried the claim")
-    roles, products = tuple(data["roles"]), tuple(data["products"])
-    return _with_person(institution, replace(person, roles=roles, products=products, source=data["source"]))
+        return _with_person(institution, _claimed(institution, person, data))
+    return _with_person(institution, replace(person, roles=tuple(data["roles"]), products=tuple(data["products"])))
+
+
+def _claimed(institution: Institution, person: Person, data: Mapping[str, Any]) -> Person:
+    """The person with the roles of a claim. Products are the roster's alone."""
+    granted = set(data["roles"]) <= set(institution.provider.roles.values())
+    require(institution.provider.roles_claim is not None and granted, "roles: those that the claim can give")
+    require(data["products"] == list(person.products), "products: the roster's, a claim gives none")
+    require(person.bound_at(institution.provider.issuer) is not None, "subject: bound at the provider in force")
+    require(bool(data["evidence"]), "evidence: the sign-in that carried the claim")
+    return replace(person, claimed=tuple(data["roles"]))
 
 
 def _away(institution: Institution, entry: Entry) -> Institution:

@@ -33,6 +33,6 @@ def judge_roles(
     if added or wider:
         detail = "A role or a product can be taken away here, but not added: that has to be countersigned."
         return Refusal("countersignature-needed", detail)
-    if "admin" in person.roles and "admin" not in roles:
+    if "admin" in person.held and "admin" not in {*roles, *person.claimed}:
         return judge_removal(institution, person_id)
     return None

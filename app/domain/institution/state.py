@@ -84,7 +84,7 @@ def eligible(institution: Institution, person_id: str, product: str) -> bool:
 
 def admins(institution: Institution) -> tuple[str, ...]:
     """Those who hold the admin role, bound or not."""
-    return tuple(key for key, person in institution.people.items() if "admin" in person.roles and not person.removed)
+    return tuple(key for key, person in institution.people.items() if "admin" in person.held and not person.removed)
 
 
 def is_admin(institution: Institution, person_id: str) -> bool:
