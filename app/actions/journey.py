@@ -52,7 +52,8 @@ class Begun:
 class Way:
     """Whose provider a journey leads to, by which of our registrations, and where it comes back.
 
-    `log` is the institution's whose journey it is, `cookie` the label of the MAC that binds it to a browser's cookie.
+    `log` is the institution's whose journey it is, `cookie` the label of the MAC that binds it to a browser's cookie,
+    `role_claim` what the token has to tell of roles.
     """
 
     log: str
@@ -60,6 +61,7 @@ class Way:
     redirect_uri: str
     required_claims: Mapping[str, object] = field(default_factory=dict)
     cookie: str = "cookie/browser"
+    role_claim: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ async def set_out(services: Services, way: Way, plan: Plan, browser: str | None)
         scope=plan.scope,
         max_age=plan.max_age,
         acr_values=plan.acr_values,
-        role_claim=institution.provider.roles_claim,
+        role_claim=way.role_claim,
     )
     details = {
         "purpose": plan.purpose,
@@ -197,7 +199,13 @@ def _way(services: Services, row: InstitutionRow, institution: Institution, purp
     """To the institution's own provider, and back to the callback."""
     choose = approval_registration if purpose == "countersign" else sign_in_registration
     required = institution.provider.required_claims if purpose == "sign-in" else {}
-    return Way(row.code, choose(services, row, institution), callback(services, row.code), required)
+    return Way(
+        log=row.code,
+        registration=choose(services, row, institution),
+        redirect_uri=callback(services, row.code),
+        required_claims=required,
+        role_claim=institution.provider.roles_claim,
+    )
 
 
 def _state(services: Services, state: str) -> bytes:
