@@ -27,6 +27,7 @@ from app.actions.mails import Post, post
 from app.actions.reviews import review
 from app.actions.services import Services
 from app.actions.signin import Visitor, refused_event, sign_in_refusal
+from app.actions.soundness import doubts, request_doubts
 from app.actions.views import RequestView
 from app.audit.evidence import countersignature_blob, nonce_of
 from app.domain.errors import Refusal, Refused
@@ -53,7 +54,7 @@ async def confirm(
         now = await tx.now()
         row = await institutions.read(tx, visitor.code)
         request = await requests.read(tx, request_id, visitor.code)
-        kept = own_draft(await drafts.read(tx, visitor.code, draft_id), visitor, request_id, now)
+        kept = own_draft(services, await drafts.read(tx, visitor.code, draft_id), visitor, request_id, now)
     if row is None or request is None or not visitor.roles:
         raise Refused(NOT_FOUND)
     confirmed = unwrap(kept)
@@ -77,7 +78,8 @@ async def confirm(
 async def _deny(services: Services, visitor: Visitor, request_id: str, draft_id: str) -> None:
     async with write(services, visitor.code) as book:
         held = await hold(book, request_id)
-        row = own_draft(await drafts.read(book.tx, book.code, draft_id), visitor, request_id, book.now)
+        found = await drafts.read(book.tx, book.code, draft_id)
+        row = own_draft(services, found, visitor, request_id, book.now)
         outcome: Refusal | None = row if isinstance(row, Refusal) else None
         if isinstance(row, DraftRow) and await drafts.use(book.tx, book.code, row.id, book.now):
             outcome = await _decide(held, visitor, "deny", None, row.details["comment"], ())
@@ -106,9 +108,8 @@ async def _countersign(held: Held, visitor: Visitor | None, arrived: Arrived, wh
     if visitor is None or visitor.code != book.code:
         book.add(refused_event(book.code, "session-over", where))
         return sign_in_refusal("session-over")
-    row = own_draft(
-        await drafts.read(book.tx, book.code, str(arrived.details["draft"])), visitor, held.request.id, book.now
-    )
+    found = await drafts.read(book.tx, book.code, str(arrived.details["draft"]))
+    row = own_draft(book.services, found, visitor, held.request.id, book.now)
     problem = arrived.outcome if isinstance(arrived.outcome, str) else None
     if isinstance(arrived.outcome, Proof) and isinstance(row, DraftRow):
         problem = _mismatch(held, visitor, row, arrived.outcome)
@@ -142,6 +143,10 @@ def _mismatch(held: Held, visitor: Visitor, row: DraftRow, proof: Proof) -> str 
 async def _approve(held: Held, visitor: Visitor, row: DraftRow, proof: Proof) -> Refusal | None:
     book = held.book
     book.trust_clock()
+    doubt = await doubts(book, visitor) or await request_doubts(held)
+    if doubt is not None:
+        await refuse(held, visitor, "approve", doubt.problem)
+        return doubt
     if not await drafts.use(book.tx, book.code, row.id, book.now):
         return DRAFT_OVER
     statement = canonical.decode_object(row.statement)

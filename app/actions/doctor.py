@@ -1,6 +1,7 @@
 """The doctor: every tree rebuilt from its leaves, every trail replayed, and the tables compared with what they tell.
 
-One snapshot a log, at constant memory but for the requests of one institution. It changes nothing and repairs nothing.
+One snapshot a log, at constant memory but for the requests of one institution. `examine` changes nothing, and `seal`
+nothing but seals of rows that agree with their trail.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
+from app.actions import seals
 from app.actions.held import grant_row
+from app.actions.ledger import write
 from app.actions.opening import notify_text
 from app.actions.services import Services
 from app.audit.findings import Fault
@@ -34,6 +37,7 @@ from app.trail.tiles import WIDTH, Tile, TileRow, row, width_at
 
 Progress = Callable[[int, int], None]
 _PAGE = 200
+SEAL_BROKEN = "the seal of the institution's row does not hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,24 @@ async def examine(services: Services, progress: Progress | None = None) -> list[
         if progress is not None:
             progress(done, total)
     return found
+
+
+async def seal(services: Services) -> tuple[str, ...]:
+    """Seal the row of each institution that agrees with its trail in everything but its seal; their codes.
+
+    For rows of before there were seals, and after a change of the secret key.
+    """
+    async with services.database.read() as tx:
+        logs = sorted((log for log, _, _ in await nodes.sizes(tx)), key=lambda log: (log != VENDOR, log))
+    facts, sealed = VendorFacts(), list[str]()
+    for log in logs:
+        async with write(services, log) as book:
+            found = await _Examination(services, book.tx, log, facts).run()
+            newest = await seals.newest_change(book.tx, log)
+            if [each.words for each in found] == [SEAL_BROKEN] and newest is not None:
+                await seals.put(services.secrets, book.tx, book.row, newest)
+                sealed.append(log)
+    return tuple(sealed)
 
 
 @dataclass(slots=True)
@@ -175,6 +197,8 @@ class _Examination:
         self.found += [Difference(VENDOR, index, words) for index, words in self.facts.problems]
         if self.facts.vendor is None or kept.state != self.facts.vendor.to_data():
             self.find(None, "the vendor's row is not as entry 0 tells it")
+        if not await seals.hold(self.services.secrets, self.tx, kept):
+            self.find(None, SEAL_BROKEN)
         there = {row.id: row for row in await clients.read_all(self.tx)}
         for cli in sorted(there.keys() | self.facts.clients.keys()):
             row, told = there.get(cli), self.facts.clients.get(cli)
@@ -191,6 +215,8 @@ class _Examination:
         for name, value in world.state.to_data().items():
             if kept.state.get(name) != value:
                 self.find(None, f"the institution's {name} is not as the trail tells it")
+        if not await seals.hold(self.services.secrets, self.tx, kept):
+            self.find(None, SEAL_BROKEN)
         if kept.enrolled != (world.state.enrolled_at is not None):
             self.find(None, "the institution's row tells otherwise whether it is enrolled")
         if world.name not in (None, kept.name) or world.notify not in (None, notify_text(kept.notify)):

@@ -7,7 +7,7 @@ What is approved is fixed when the check page shows it: the statement's bytes, w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -92,7 +92,7 @@ async def _answer(held: Held, visitor: Visitor, given: Answer) -> str | Refusal 
         await refuse(held, visitor, chosen.verdict, refusal.problem)
         return refusal
     draft = await _draft(held, visitor, chosen)
-    await drafts.add(book.tx, draft)
+    await drafts.add(book.tx, sealed_draft(book.services, draft))
     return draft.id
 
 
@@ -153,7 +153,7 @@ async def draft(services: Services, visitor: Visitor, request_id: str, draft_id:
     async with services.database.read() as tx:
         row = await drafts.read(tx, visitor.code, draft_id)
         now = await tx.now()
-    kept = unwrap(own_draft(row, visitor, request_id, now))
+    kept = unwrap(own_draft(services, row, visitor, request_id, now))
     terms = kept.details["terms"]
     statement = kept.statement.decode()
     return DraftView(
@@ -169,11 +169,26 @@ async def draft(services: Services, visitor: Visitor, request_id: str, draft_id:
     )
 
 
-def own_draft(row: DraftRow | None, visitor: Visitor, request_id: str, now: datetime) -> DraftRow | Refusal:
-    """The draft, if it is of this browser session and still counts."""
-    if row is None or (row.person, row.session, row.subject) != (visitor.person, visitor.session, request_id):
+def own_draft(
+    services: Services, row: DraftRow | None, visitor: Visitor, subject: str, now: datetime
+) -> DraftRow | Refusal:
+    """The draft, if it is of this browser session, as this service wrote it, and still counts."""
+    if row is None or (row.person, row.session, row.subject) != (visitor.person, visitor.session, subject):
+        return NOT_FOUND
+    if row.details.get("mac") != _draft_mac(services, row):
         return NOT_FOUND
     return DRAFT_OVER if row.used_at is not None or now - row.created_at >= LIFE else row
+
+
+def sealed_draft(services: Services, row: DraftRow) -> DraftRow:
+    """The row with its MAC: what was shown is what is signed, whoever writes the database meanwhile."""
+    return replace(row, details={**row.details, "mac": _draft_mac(services, row)})
+
+
+def _draft_mac(services: Services, row: DraftRow) -> str:
+    details = canonical.encode({name: value for name, value in row.details.items() if name != "mac"})
+    names = (row.log, row.id, row.kind, row.subject, row.person)
+    return services.secrets.mac("row/draft", *names, row.session, row.statement, details).hex()
 
 
 def is_engineer(visitor: Visitor, asked: Mapping[str, str | None]) -> bool:

@@ -16,6 +16,7 @@ from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
 from app.actions.opening import enrolment_code
 from app.actions.services import Services
 from app.actions.signin import Visitor, refused_event, seal_session, signed_in_event
+from app.actions.soundness import IN_DOUBT
 from app.audit.countersignature import Keys, judge_binding
 from app.audit.evidence import SignedIn, read_evidence
 from app.audit.findings import Fault
@@ -70,12 +71,15 @@ async def enrolment(services: Services, visitor: Visitor) -> EnrolmentView:
 async def enrol(services: Services, visitor: Visitor, code: str, where: Where) -> None:
     """Confirm the enrolment code, in any case, with or without spaces and hyphens; the session then is an ordinary one.
 
-    Raises `Refused`: enrolment-code-wrong (an event), wrong-state, not-found for a session that is not enrolling.
+    Raises `Refused`: enrolment-code-wrong (an event), wrong-state, records-in-doubt, not-found for a session that is
+    not enrolling.
     """
     async with write(services, visitor.code) as book:
         session = await web_sessions.read(book.tx, visitor.session)
         if session is None or "binding" not in session.details:
             raise Refused(NOT_FOUND)
+        if not await book.is_sealed():
+            raise Refused(IN_DOUBT)
         refusal = await _enrol(book, session, code, where)
         await book.append()
     unwrap(refusal)

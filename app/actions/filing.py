@@ -9,6 +9,7 @@ from app.actions.held import Held, changed_row, grant_row
 from app.actions.ledger import Ledger, lock, unwrap
 from app.actions.mails import post
 from app.actions.services import Services
+from app.actions.soundness import IN_DOUBT
 from app.actions.views import VENDOR, RequestView, view_of
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
@@ -97,6 +98,8 @@ async def _create(book: Ledger, caller: Caller, new: NewRequest) -> RequestView 
         return refusal or _unknown_institution()
     if permit.ground is not None:
         book.trust_clock()
+        if not await book.is_sealed():
+            return IN_DOUBT
     number = await requests.next_number(book.tx, book.code, book.now.astimezone(book.institution.zone).year)
     event = created_event(new_id("req", book.now), ask, permit, number, Actor("client", caller.cli), new.private())
     held = await _placed(book, event, new, permit)

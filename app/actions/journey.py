@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,7 @@ from app.storage import institutions, web_sessions
 from app.storage.database import Transaction
 from app.storage.institutions import InstitutionRow
 from app.storage.web_sessions import SignInFlow
+from app.trail import canonical
 
 LIFE = timedelta(minutes=10)
 ASTRAY = Refusal(
@@ -128,7 +129,8 @@ async def set_out(services: Services, way: Way, plan: Plan, browser: str | None)
     async with services.database.begin() as tx:
         now = await tx.now()
         bound = _mac(services, way.cookie, cookie)
-        await web_sessions.begin_flow(tx, SignInFlow(_state(services, departure.state), way.log, bound, details, now))
+        flow = SignInFlow(_state(services, departure.state), way.log, bound, details, now)
+        await web_sessions.begin_flow(tx, replace(flow, details={**details, "mac": _flow_mac(services, flow)}))
     try:
         url = await services.provider.authorization_url(way.registration, departure, now)
     except SignInRefused as refused:
@@ -155,7 +157,9 @@ async def take(services: Services, tx: Transaction, parameters: Sequence[tuple[s
 
 
 def is_own(services: Services, flow: SignInFlow, log: str, label: str, browser: str | None, now: datetime) -> bool:
-    """Whether it began in the browser of this cookie, for this log, and not too long ago."""
+    """Whether it began in the browser of this cookie, for this log, not too long ago, and is as it was begun."""
+    if flow.details.get("mac") != _flow_mac(services, flow):
+        return False
     bound = browser is not None and hmac.compare_digest(flow.browser, _mac(services, label, browser))
     return bound and flow.log == log and now - flow.created_at <= LIFE
 
@@ -214,3 +218,9 @@ def _state(services: Services, state: str) -> bytes:
 
 def _mac(services: Services, label: str, secret: str) -> bytes:
     return services.secrets.mac(label, secret.encode("utf-8", "surrogatepass"))
+
+
+def _flow_mac(services: Services, flow: SignInFlow) -> str:
+    """What keeps whoever writes the database from changing what a journey asks for, or is about."""
+    kept = {name: value for name, value in flow.details.items() if name != "mac"}
+    return services.secrets.mac("row/flow", flow.log, flow.state, canonical.encode(kept)).hex()

@@ -12,17 +12,18 @@ the institution's row. Whoever refuses adds the event of the refusal, lets the b
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
+from app.actions import seals
 from app.actions.services import Services
 from app.actions.views import Around, around
 from app.domain.errors import Refusal, Refused, Unavailable
 from app.domain.events import Entry, Event
-from app.domain.institution import Institution, evolve
+from app.domain.institution import CHANGING, Institution, evolve
 from app.storage import institutions, leaves, outbox, refusals
 from app.storage.database import Transaction
 from app.storage.heads import HeadStoreError
@@ -104,19 +105,33 @@ class Ledger:
         """Append what was gathered, fold it into the institution, put the deliveries into the outbox."""
         if not self.events:
             return []
+        changes = any(event.type in CHANGING for event in self.events)
+        sealed = changes and await self.is_sealed()
         self.head, stored = await leaves.append(self.tx, self.head, self.events)
         self.events = []
+        if changes:
+            await self._fold([each.entry for each in stored], sealed=sealed)
+        await outbox.put(self.tx, self.deliveries)
+        self.deliveries = []
+        return stored
+
+    async def is_sealed(self) -> bool:
+        """Whether the institution's row is as this service last wrote it, and nothing has changed it since."""
+        return await seals.hold(self.services.secrets, self.tx, self.row)
+
+    async def _fold(self, entries: Sequence[Entry], *, sealed: bool) -> None:
+        """Fold entries into the institution's row; it is sealed anew only where it was `sealed` before."""
         institution = self.institution
-        for each in stored:
-            institution = evolve(institution, each.entry)
+        for entry in entries:
+            institution = evolve(institution, entry)
         if institution != self.institution:
             self.institution = institution
             enrolled = institution.enrolled_at is not None
             self.row = replace(self.row, state=institution.to_data(), enrolled=enrolled)
             await institutions.save(self.tx, self.row)
-        await outbox.put(self.tx, self.deliveries)
-        self.deliveries = []
-        return stored
+        folded = seals.last_change(entries)
+        if sealed and folded is not None:
+            await seals.put(self.services.secrets, self.tx, self.row, folded)
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from app.actions import seals
 from app.actions.ledger import Ledger
 from app.actions.registrations import seal_secret
 from app.actions.services import Services
@@ -71,6 +72,7 @@ async def open_trail(
         ),
     )
     await institutions.add(tx, row)
+    await seals.put(services.secrets, tx, row, 0)
     for person_id, person in people.items():
         if not await roster.add(tx, RosterRow(spec.code, person_id, person.name, person.email)):
             raise IllegalTransition(f"{spec.code}: a person stands there twice")

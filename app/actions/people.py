@@ -9,6 +9,7 @@ from app.actions.bindings import bound_event
 from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
 from app.actions.services import Services
 from app.actions.signin import Visitor
+from app.actions.soundness import doubts
 from app.audit.evidence import SignedIn, read_evidence
 from app.domain.errors import Refusal, Refused
 from app.domain.institution import Institution, is_admin
@@ -93,10 +94,14 @@ def listed_person(state: Institution, row: RosterRow) -> ListedPerson:
 
 
 async def confirm_binding(services: Services, visitor: Visitor, person: str, *, confirm: bool) -> None:
-    """Say whether a waiting first sign-in is that person's. Raises `Refused`: not-found, already-bound."""
+    """Say whether a waiting first sign-in is that person's.
+
+    Raises `Refused`: not-found, already-bound, records-in-doubt.
+    """
     async with write(services, visitor.code) as book:
         if not is_admin(book.institution, visitor.person) or visitor.person == person:
             raise Refused(NOT_FOUND)
+        unwrap(await doubts(book, visitor) if confirm else None)
         pending = await roster.take_pending(book.tx, book.code, person)
         if pending is None:
             raise Refused(NOT_FOUND)

@@ -127,6 +127,11 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
         "The trail does not give this grant",
         "No token is given, because the audit trail does not prove the approval. Tell the operator at once.",
     ),
+    "records-in-doubt": (
+        409,
+        "The database is not as the trail tells it",
+        "Nothing is given. Tell the operator at once; `countersign doctor` names what differs.",
+    ),
     # Answering, on pages.
     "not-approver": (403, "You are not an approver for this request", _ASK_ADMIN),
     "own-request": (403, "Nobody decides on their own request", "Another approver has to answer it."),

@@ -46,7 +46,7 @@ _TAGGED = {"headers": {"ETag": {"description": "strong", "schema": {"type": "str
             *("malformed", "unsupported-media-type", "too-large", "too-many-requests", "validation"),
             *(*KEYED, "institution-unknown", "institution-not-enrolled"),
             *("environment-unknown", "account-unknown", "account-deactivated", "account-technical"),
-            *("case-not-escalated", "window-too-long", "window-closed"),
+            *("case-not-escalated", "window-too-long", "window-closed", "records-in-doubt"),
         ),
     },
 )

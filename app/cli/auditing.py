@@ -9,7 +9,7 @@ import typer
 
 from app.actions.checkpoints import checkpoint as sign_checkpoint
 from app.actions.derived import take
-from app.actions.doctor import Difference, examine
+from app.actions.doctor import Difference, examine, seal
 from app.actions.export import Asked
 from app.actions.services import Services
 from app.cli.common import NO, echo_json, fail, progress
@@ -57,13 +57,18 @@ def checkpoint(code: Annotated[str, typer.Argument(help="The institution's code,
 @commands.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="For machines: a line of JSON for each difference.")] = False,
+    seal_rows: Annotated[
+        bool, typer.Option("--seal", help="First seal anew the rows that agree with their trail in all else.")
+    ] = False,
 ) -> None:
     """Rebuild every tree, replay every trail, and compare the tables with what they tell.
 
-    Exit code 1 where anything differs. Nothing is changed.
+    Exit code 1 where anything differs. Nothing is changed; with --seal, nothing but seals.
     """
 
     async def run(services: Services) -> list[Difference]:
+        for code in await seal(services) if seal_rows else ():
+            typer.echo(f"Sealed {code}.", err=True)
         with progress("Examining") as tell:
             return await examine(services, tell)
 

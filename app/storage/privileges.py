@@ -22,6 +22,7 @@ GRANTS: Mapping[sa.Table, str] = {
     tables.evidence: _APPEND_ONLY,
     tables.logs: _CHANGING,
     tables.institutions: _CHANGING,
+    tables.seals: _CHANGING,
     tables.roster: _CHANGING,
     tables.requests: _CHANGING,
     tables.request_numbers: _CHANGING,

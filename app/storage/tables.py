@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from app.storage.columns import Instant, Names
+from app.storage.integrity_tables import seals
 from app.storage.session_tables import recording_keys, session_events, session_parts, session_segments, sessions
 from app.storage.trail_tables import (
     Code,
@@ -37,7 +38,7 @@ from app.storage.trail_tables import (
 )
 
 __all__ = ["evidence", "leaves", "logs", "metadata", "private_parts", "recording_keys", "session_events"]
-__all__ += ["session_parts", "session_segments", "sessions", "tiles"]
+__all__ += ["seals", "session_parts", "session_segments", "sessions", "tiles"]
 
 # Institutions and people.
 

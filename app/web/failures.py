@@ -64,6 +64,14 @@ _FAILURES: Mapping[str, Failure] = {
         ("It was confirmed before, or is too old. Nothing new was recorded, and this step gave no access.",),
         ("Open the request: it shows what was recorded.", "If it still waits, answer again."),
     ),
+    "records-in-doubt": Failure(
+        "This service does not trust its own records",
+        (f"Its database is not as the audit trail tells it, so nothing is given. {NOTHING}",),
+        (
+            "Tell the operator of this service, and your institution's admin.",
+            "Access that is open can still be ended, by the buttons on the requests page.",
+        ),
+    ),
     "wrong-state": Failure(
         "This can no longer be done",
         ("It was decided, or has ended, in the meantime. Nothing was changed by this step.",),

@@ -6,7 +6,7 @@ the institution and not to the vendor. What loosens has a countersignature (`cha
 
 from app.domain.environment import Environment
 from app.domain.institution.changes import loosens
-from app.domain.institution.life import evolve, opened
+from app.domain.institution.life import CHANGING, evolve, opened
 from app.domain.institution.roster import judge_removal, judge_roles
 from app.domain.institution.state import (
     Change,
@@ -24,6 +24,7 @@ from app.domain.institution.state import (
 from app.domain.provider import Provider
 
 __all__ = [
+    "CHANGING",
     "Change",
     "Environment",
     "Institution",

@@ -307,3 +307,6 @@ _CHANGES: Mapping[str, Callable[[Institution, Entry], Institution]] = MappingPro
         "evidence.erased": _kept,
     }
 )
+
+CHANGING = frozenset(_CHANGES)
+"""The types of entries that concern an institution; all others leave it as it is."""
