@@ -1,4 +1,4 @@
-"""API clients at the door: access tokens for those that prove who they are, and who calls with one.
+"""API clients at the door: access tokens for those that prove who they are.
 
 A client that fails to sign in is an event of the vendor's log: the first of its kind and client at once, later ones of
 that minute as one more, so that a flood of guesses does not grow the log.
@@ -10,44 +10,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from app.actions.callers import client_of
 from app.actions.grants import take_back
 from app.actions.ledger import write
 from app.actions.services import Services
-from app.domain.errors import Refusal, Refused
 from app.domain.events import SERVICE, Event
 from app.domain.kinds import VENDOR
 from app.storage import clients, institutions
-from app.storage.clients import ClientRow
 from app.tokens import oauth
 from app.tokens.access import read_access_token
-from app.tokens.clients import Caller, Client, Credentials, CredentialsRefused, Form, read_credentials
+from app.tokens.clients import Client, Credentials, CredentialsRefused, Form, read_credentials
 from app.tokens.clients import authenticate as prove
 from app.tokens.jwt import TokenRefused
 from app.tokens.oauth import Answer, TokenEndpoint
 from app.trail import canonical
-
-UNAUTHORIZED = Refusal("unauthorized", "Send an access token that is valid now as `Authorization: Bearer …`.")
-
-
-async def authenticate(services: Services, authorization: str | None, *scopes: str) -> Caller:
-    """Who calls with this `Authorization` header, if the token has one of the scopes.
-
-    Raises `Refused`: unauthorized (no token, none of ours, over, its client gone), insufficient-scope.
-    """
-    kind, _, token = (authorization or "").partition(" ")
-    if kind.lower() != "bearer":
-        raise Refused(UNAUTHORIZED)
-    async with services.database.read() as tx:
-        try:
-            read = read_access_token(services.ring, services.base_url, token.strip(" "), await tx.now())
-            row = await clients.read(tx, read.cli)
-            caller = read.caller(None if row is None else _client(row))
-        except TokenRefused as error:
-            raise Refused(UNAUTHORIZED) from error
-    if caller.scopes.isdisjoint(scopes):
-        detail = f"This needs the scope {scopes[0]}."
-        raise Refused(Refusal("insufficient-scope", detail, extra=(("scope", scopes[0]),)))
-    return caller
 
 
 async def token(services: Services, form: Form, authorization: str | None, ip: str) -> Answer:
@@ -103,20 +79,7 @@ async def _load(services: Services, credentials: Credentials | CredentialsRefuse
         if isinstance(credentials, CredentialsRefused) or "\0" in credentials.client_id:
             return None, now
         row = await clients.of_client_id(tx, credentials.client_id)
-        return None if row is None else _client(row), now
-
-
-def _client(row: ClientRow) -> Client:
-    return Client(
-        id=row.id,
-        client_id=row.client_id,
-        name=row.name,
-        secret_hashes=row.secrets,
-        scopes=frozenset(row.scopes),
-        institutions=frozenset(row.institutions),
-        audiences=frozenset(row.audiences),
-        disabled=row.disabled,
-    )
+        return None if row is None else client_of(row), now
 
 
 async def _record(services: Services, client: Client | None, ip: str) -> None:

@@ -1,21 +1,18 @@
-"""Approval tokens: minted under a grant that the trail itself gives, introspected by fresh rows, taken back at once.
+"""Approval tokens: minted under a grant that the trail itself gives, and taken back at once.
 
 A row in the database gives nothing. Before a token is minted, request and grant are derived again from the request's
 own entries and their countersignatures, and every row that the token is made from has to say the same. Nor do entries
 alone give anything: whoever can write all rows can write a story that holds together, but not the MAC of its grant,
-whose key is not in the database. Introspection reads rows with such MACs, and the trail for what has ended them since:
-an older row, put back, has a MAC that holds.
+whose key is not in the database.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
-from app.actions.held import GRANT_LABEL, Held, grant_parts, grant_row, hold
+from app.actions.held import Held, grant_row, hold
 from app.actions.ledger import lock, unwrap
 from app.actions.requests import hold_served
 from app.actions.services import Services
@@ -24,18 +21,15 @@ from app.domain.errors import Refusal
 from app.domain.events import Actor, Event
 from app.domain.request import AccessRequest, Grant, may_mint
 from app.storage import clients, entries, grants, objects
-from app.storage.database import Transaction
-from app.storage.grants import GrantRow, TokenRow
+from app.storage.grants import TokenRow
 from app.tokens import approval
-from app.tokens.approval import Approval, SupportAccess
+from app.tokens.approval import SupportAccess
 from app.tokens.clients import Caller
 from app.tokens.jwt import TokenRefused
 from app.tokens.secrets import Secrets
 from app.trail import canonical
 
 TOKEN_LABEL = "row/token"  # noqa: S105 -- the label of a MAC, no secret
-INACTIVE: Mapping[str, Any] = {"active": False}
-_ENDINGS = ("request.revoked", "request.completed", "token.revoked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +150,10 @@ def _token_row(
 
 
 def _sealed(secrets: Secrets, row: TokenRow) -> TokenRow:
-    return replace(row, mac=secrets.mac(TOKEN_LABEL, *_token_parts(row)))
+    return replace(row, mac=secrets.mac(TOKEN_LABEL, *token_parts(row)))
 
 
-def _token_parts(row: TokenRow) -> list[str]:
+def token_parts(row: TokenRow) -> list[str]:
     """What the MAC of a token's row covers, in order."""
     times = (str(row.iat), str(row.nbf), str(row.exp), "" if row.revoked_at is None else row.revoked_at.isoformat())
     names = (row.log, row.jti, row.grant, row.request, row.client, row.audience, row.digest, row.jkt or "")
@@ -170,59 +164,6 @@ async def _refused(held: Held, caller: Caller, problem: str) -> None:
     event = Event("token.refused", held.request.id, Actor("client", caller.cli), {"problem": problem})
     key = f"token/{held.request.id}/{caller.cli}/{problem}"
     await held.book.refuse(canonical.sha(key.encode()), event)
-
-
-@dataclass(frozen=True, slots=True)
-class Active:
-    """An approval token that is good now: what it says, and the rows behind it, which are ours."""
-
-    said: Approval
-    token: TokenRow
-    grant: GrantRow
-
-
-async def introspect(services: Services, caller: Caller, token: str) -> Mapping[str, Any]:
-    """RFC 7662 for a gateway: the claims of a token that opens its gate now, else exactly `{"active": false}`."""
-    async with services.database.read() as tx:
-        found = await active(services, tx, token, await tx.now(), caller.audiences)
-    return INACTIVE if found is None else {"active": True, "token_type": "Bearer", **found.said.claims}
-
-
-async def active(
-    services: Services, tx: Transaction, token: str, now: datetime, audiences: frozenset[str]
-) -> Active | None:
-    """What stands behind a token for one of these audiences, if it is good now by signature, rows and trail."""
-    try:
-        said = approval.verify(services.ring, services.base_url, token, now, audiences)
-    except TokenRefused:
-        return None
-    found = (await grants.read_tokens(tx, [said.jti])).get(said.jti)
-    if found is None or found[0].digest != said.digest or not _open(services.secrets, *found, now):
-        return None
-    return None if await ended_in_trail(tx, found[0]) else Active(said, *found)
-
-
-def token_holds(secrets: Secrets, token: TokenRow, grant: GrantRow) -> bool:
-    """Whether both rows are ones that this service wrote."""
-    return secrets.mac_holds(token.mac, TOKEN_LABEL, *_token_parts(token)) and secrets.mac_holds(
-        grant.mac, GRANT_LABEL, *grant_parts(grant)
-    )
-
-
-def _open(secrets: Secrets, token: TokenRow, grant: GrantRow, now: datetime) -> bool:
-    """Whether both rows are ours, and neither is over."""
-    return (
-        token_holds(secrets, token, grant)
-        and token.revoked_at is None
-        and grant.ended_at is None
-        and grant.not_before <= now < grant.not_after
-    )
-
-
-async def ended_in_trail(tx: Transaction, token: TokenRow) -> bool:
-    """Whether the trail tells that the token, or access on its request, was taken or given back."""
-    told = (await entries.of_requests(tx, token.log, [token.request], _ENDINGS))[token.request]
-    return any(each.entry.type != "token.revoked" or each.entry.data["jti"] == token.jti for each in told)
 
 
 async def take_back(services: Services, cli: str, token: str) -> None:

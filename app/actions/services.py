@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.identity.provider import ProviderClient
 from app.notify.smtp import SmtpSettings
+from app.storage import checks
+from app.storage.checks import Asked, Found
 from app.storage.database import Database
+from app.storage.grouped import GroupedRead
 from app.storage.heads import FileHeads
 from app.tokens.keys import KeyRing
 from app.tokens.secrets import Secrets
@@ -17,7 +20,7 @@ class Services:
     """The world, as actions see it.
 
     `base_url` has no slash at its end, `log_name` is the prefix of every log's origin, `mail_from` the sender's
-    bare address (each mail says who speaks).
+    bare address (each mail says who speaks). What machines ask at machine speed is asked in groups: `checks`.
     """
 
     database: Database
@@ -31,6 +34,11 @@ class Services:
     log_name: str
     requests_per_hour: int
     version: str
+    checks: GroupedRead[Asked, Found] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """The groups are of these services and nobody else's."""
+        object.__setattr__(self, "checks", GroupedRead(self.database, checks.read))
 
     def origin(self, code: str) -> str:
         """The origin of an institution's first log."""

@@ -9,9 +9,14 @@ from starlette.responses import JSONResponse, Response
 
 from app.api import admin, health, oauth, requests, tiles, trail
 from app.api.describe import description
+from app.api.hot import Front
 from app.api.route import ApiRoute, not_there
 
 __all__ = ["mount", "routers"]
+
+
+HOT = (oauth.hot,)
+"""Routes of `HotRoute`s, which stand in front of everything else."""
 
 
 def routers() -> APIRouter:
@@ -19,6 +24,8 @@ def routers() -> APIRouter:
     every = APIRouter(generate_unique_id_function=_named)
     for room in (oauth, requests, admin, trail, tiles, health):
         every.include_router(room.router)
+    for router in HOT:
+        every.include_router(router)
     return every
 
 
@@ -41,3 +48,4 @@ def mount(app: FastAPI) -> None:
     app.include_router(every)
     app.include_router(own)
     app.exception_handler(HTTPException)(not_there)
+    app.add_middleware(Front, routes=[route for router in HOT for route in router.routes])

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, OAuth2
 
-from app.actions import access, signin
+from app.actions import signin
+from app.actions.callers import Shown, authenticate
 from app.actions.ledger import NOT_FOUND
 from app.actions.services import Services
 from app.actions.signin import Visitor
@@ -52,12 +53,17 @@ async def services_of(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(services_of)]
 
 
+def shown(request: Request) -> Shown:
+    """What a call brought to say who calls."""
+    return Shown(request.headers.get("authorization"))
+
+
 def needs(*scopes: str) -> Callable[..., Coroutine[Any, Any, Caller]]:
     """A dependency: whoever calls has one of these scopes."""
     token = Security(_oauth2, scopes=[scopes[0]])
 
-    async def caller(services: ServicesDep, authorization: str | None = token) -> Caller:
-        return await access.authenticate(services, authorization, *scopes)
+    async def caller(request: Request, services: ServicesDep, _: str | None = token) -> Caller:
+        return await authenticate(services, shown(request), *scopes)
 
     return caller
 
@@ -74,7 +80,7 @@ async def trail_reader(
         visitor = await signin.visitor(services, request.cookies.get(name))
         if visitor is not None:
             return visitor
-    return await access.authenticate(services, authorization, "trail:read")
+    return await authenticate(services, shown(request), "trail:read")
 
 
 async def request_id_of(request_id: str) -> str:

@@ -12,15 +12,16 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from app.actions import access, grants
+from app.actions import access, introspection
 from app.actions.problems import STATUS
 from app.api import answers
-from app.api.guard import ServicesDep, needs
+from app.api.guard import ServicesDep, shown
+from app.api.hot import HotRoute
 from app.api.problems import headers
-from app.api.route import ApiRoute, media_type
+from app.api.route import ApiRoute, Call, media_type
 from app.domain.errors import Refusal, Refused
 from app.tokens import oauth
-from app.tokens.clients import Caller, Form
+from app.tokens.clients import Form
 from app.tokens.oauth import Answer
 
 FORM = "application/x-www-form-urlencoded"
@@ -46,7 +47,12 @@ class OAuthRoute(ApiRoute):
         return JSONResponse({"error": code, "error_description": refusal.detail}, status, headers(request, refusal))
 
 
+class HotOAuthRoute(HotRoute, OAuthRoute):
+    """One of those at machine speed."""
+
+
 router = APIRouter(route_class=OAuthRoute, tags=["OAuth 2.0"])
+hot = APIRouter(route_class=HotOAuthRoute, tags=["OAuth 2.0"])
 
 
 async def form_of(request: Request) -> Form:
@@ -101,21 +107,23 @@ async def revoke(request: Request, services: ServicesDep, form: FormDep) -> Resp
     return _answer(await access.revoke(services, form, request.headers.get("authorization"), _address(request)))
 
 
-@router.post(
+@hot.post(
     "/oauth2/introspect",
     response_model=answers.Introspection,
     summary="Ask whether an approval token is good now",
     responses=_refusals(400, 401, 403, 503),
-    openapi_extra=_form("token", {"token": "an approval token"}),
+    openapi_extra=_form("token", {"token": "an approval token"}) | {"security": [{"client": ["introspect"]}]},
 )
-async def introspect(
-    caller: Annotated[Caller, Depends(needs("introspect"))], services: ServicesDep, form: FormDep
-) -> Response:
+async def introspect(call: Call) -> Response:
     """Its claims, for tokens of the client's own gateways; for everything else exactly `{"active": false}`."""
-    given = [value for name, value in form if name == "token"]
-    if len(given) != 1:
-        raise Refused(Refusal("malformed", "Give the parameter token once."))
-    return JSONResponse(dict(await grants.introspect(services, caller, given[0])))
+    services = call.app.state.services
+    try:
+        form = await form_of(call)
+    except Refused as refused:
+        if refused.refusal.problem != "malformed":
+            raise
+        form = None  # told once it is known who asks
+    return JSONResponse(dict(await introspection.answer(services, shown(call), form)))
 
 
 @router.get("/.well-known/oauth-authorization-server", response_model=dict[str, Any], summary="RFC 8414 metadata")

@@ -66,25 +66,31 @@ class ApiRoute(APIRoute):
         """FastAPI's own handler, guarded."""
         handle = super().get_route_handler()
 
+        async def read_and_handle(call: Call) -> Response:
+            if self.body_field is not None:
+                await call.json()  # FastAPI, which asks again, would make another error of what this raises
+            return await handle(call)
+
         async def handler(request: Request) -> Response:
-            call = Call(request.scope, request.receive)
-            try:
-                if self.body_field is not None:
-                    await call.json()  # FastAPI, which asks again, would make another error of what this raises
-                response = await handle(call)
-            except Refused as refused:
-                response = self.refused(call, refused.refusal)
-            except Unavailable as error:
-                response = self.refused(call, of_unavailable(error))
-            except RequestValidationError as error:
-                response = self.refused(call, of_validation(error.errors()))
-            except HTTPException as error:
-                response = self.refused(call, of_http(error))
-            except Exception as error:  # noqa: BLE001 -- logged whole; the caller gets an answer of its own kind
-                response = self.refused(call, of_unexpected(error))
-            return guarded(call, response)
+            return await self.guard(Call(request.scope, request.receive), read_and_handle)
 
         return handler
+
+    async def guard(self, call: Call, handle: Callable[[Call], Coroutine[Any, Any, Response]]) -> Response:
+        """The answer of a handler, or that to what it refused."""
+        try:
+            response = await handle(call)
+        except Refused as refused:
+            response = self.refused(call, refused.refusal)
+        except Unavailable as error:
+            response = self.refused(call, of_unavailable(error))
+        except RequestValidationError as error:
+            response = self.refused(call, of_validation(error.errors()))
+        except HTTPException as error:
+            response = self.refused(call, of_http(error))
+        except Exception as error:  # noqa: BLE001 -- logged whole; the caller gets an answer of its own kind
+            response = self.refused(call, of_unexpected(error))
+        return guarded(call, response)
 
     def refused(self, request: Request, refusal: Refusal) -> Response:
         """The answer to a refusal."""

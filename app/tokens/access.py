@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.tokens.clients import SCOPES, Caller, Client
-from app.tokens.jwt import TokenRefused, check_claims, check_times, is_seconds, is_text, open_token, sign
+from app.tokens.jwt import TokenRefused, check_claims, check_key, check_times, is_seconds, is_text, open_token, sign
 from app.tokens.keys import KeyRing
+from app.tokens.memory import place_of
 
 LIFE_S = 600
 
@@ -25,8 +26,15 @@ class AccessToken:
     client_id: str
     cli: str
     scopes: frozenset[str]
+    iat: int
     exp: int
     jti: str
+    token: str = field(repr=False)
+
+    def check(self, ring: KeyRing, now: datetime) -> None:
+        """Whether it is valid now. Raises `TokenRefused`."""
+        check_key(ring, self.token, now)
+        check_times({"iat": self.iat, "exp": self.exp}, "iat", now, LIFE_S)
 
     def caller(self, client: Client | None) -> Caller:
         """Who calls, by the client as it is now. Raises `TokenRefused` when it is gone, disabled, or made anew since.
@@ -60,17 +68,29 @@ def mint_access_token(ring: KeyRing, issuer: str, client: Client, scopes: frozen
     return sign(ring, claims)
 
 
+def open_access_token(ring: KeyRing, issuer: str, token: str) -> AccessToken:
+    """The access token, whenever it is valid; `check` tells whether that is now. Raises `TokenRefused`."""
+    place = place_of(issuer, token)
+    known: AccessToken | None = ring.access_tokens.get(place)
+    return known or ring.access_tokens.keep(place, _opened(ring, issuer, token))
+
+
 def read_access_token(ring: KeyRing, issuer: str, token: str, now: datetime) -> AccessToken:
     """The access token, valid now; load its client, then ask `AccessToken.caller`. Raises `TokenRefused`."""
-    claims = open_token(ring, token, now)
+    read = open_access_token(ring, issuer, token)
+    read.check(ring, now)
+    return read
+
+
+def _opened(ring: KeyRing, issuer: str, token: str) -> AccessToken:
+    claims = open_token(ring, token, None)
     check_claims(claims, _CLAIMS)
-    check_times(claims, "iat", now, LIFE_S)
     if claims["iss"] != issuer or claims["aud"] != api_audience(issuer):
         raise TokenRefused("another issuer's, or another audience's")
     scopes = frozenset(claims["scope"].split(" "))
     if not scopes <= SCOPES:
         raise TokenRefused("a scope that is none of ours")
-    return AccessToken(claims["client_id"], claims["sub"], scopes, claims["exp"], claims["jti"])
+    return AccessToken(claims["client_id"], claims["sub"], scopes, claims["iat"], claims["exp"], claims["jti"], token)
 
 
 _CLAIMS = {

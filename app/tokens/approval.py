@@ -10,7 +10,7 @@ import math
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from app.tokens.jwt import (
     MAX_TOKEN,
     TokenRefused,
     check_claims,
+    check_key,
     check_times,
     digest,
     is_seconds,
@@ -28,6 +29,7 @@ from app.tokens.jwt import (
     sign,
 )
 from app.tokens.keys import KeyRing
+from app.tokens.memory import place_of
 
 DETAIL_TYPE = "support_access"
 MAX_LIFE_S = 3600
@@ -77,6 +79,14 @@ class Approval:
     jkt: str | None
     digest: str
     claims: Mapping[str, Any]
+    token: str = field(repr=False)
+
+    def check(self, ring: KeyRing, now: datetime, audiences: frozenset[str] | None = None) -> None:
+        """Whether it is valid now, and for one of `audiences` where they are given. Raises `TokenRefused`."""
+        check_key(ring, self.token, now)
+        check_times(self.claims, "nbf", now, MAX_LIFE_S)
+        if audiences is not None and self.audience not in audiences:
+            raise TokenRefused("for another audience")
 
 
 def mint(
@@ -127,18 +137,28 @@ def mint(
     return Minted(token, jti, digest(token), iat, iat, exp)
 
 
+def open_approval(ring: KeyRing, issuer: str, token: str) -> Approval:
+    """The approval a token carries, whenever it is valid; `check` tells whether that is now. Raises `TokenRefused`."""
+    place = place_of(issuer, token)
+    known: Approval | None = ring.approvals.get(place)
+    return known or ring.approvals.keep(place, _opened(ring, issuer, token))
+
+
 def verify(ring: KeyRing, issuer: str, token: str, now: datetime, audiences: frozenset[str] | None = None) -> Approval:
     """The approval a token carries, valid now, and for one of `audiences` where they are given. Raises `TokenRefused`.
 
     Only what stands in the token: whether its grant still runs is for the caller to read from the database.
     """
-    claims = open_token(ring, token, now)
+    read = open_approval(ring, issuer, token)
+    read.check(ring, now, audiences)
+    return read
+
+
+def _opened(ring: KeyRing, issuer: str, token: str) -> Approval:
+    claims = open_token(ring, token, None)
     check_claims(claims, _CLAIMS, optional=frozenset({"cnf"}))
-    check_times(claims, "nbf", now, MAX_LIFE_S)
     if claims["iss"] != issuer or claims["aud"] == api_audience(issuer):
         raise TokenRefused("another issuer's, or the API's")
-    if audiences is not None and claims["aud"] not in audiences:
-        raise TokenRefused("for another audience")
     detail = {name: value for name, value in claims["authorization_details"][0].items() if name != "type"}
     return Approval(
         claims["aud"],
@@ -152,6 +172,7 @@ def verify(ring: KeyRing, issuer: str, token: str, now: datetime, audiences: fro
         claims["cnf"]["jkt"] if "cnf" in claims else None,
         digest(token),
         claims,
+        token,
     )
 
 

@@ -43,8 +43,11 @@ def sign(ring: KeyRing, claims: Mapping[str, Any]) -> str:
     return jws.serialize_compact(header, payload, key.key, registry=_REGISTRY)
 
 
-def open_token(ring: KeyRing, token: str, now: datetime) -> dict[str, Any]:
-    """The claims, whatever they are, of a token that one of our keys signed. Raises `TokenRefused`."""
+def open_token(ring: KeyRing, token: str, now: datetime | None) -> dict[str, Any]:
+    """The claims, whatever they are, of a token that one of our keys signed. Raises `TokenRefused`.
+
+    Without an instant the key is not asked whether it still counts: `check_key` has to be.
+    """
     match = _COMPACT.fullmatch(token) if len(token) <= MAX_TOKEN else None
     if match is None:
         raise TokenRefused("not a compact JWS of at most 8 KiB")
@@ -56,6 +59,12 @@ def open_token(ring: KeyRing, token: str, now: datetime) -> dict[str, Any]:
     except JoseError as error:
         raise TokenRefused("the signature does not hold, or its base64url is not canonical") from error
     return _read(opened.payload or b"")
+
+
+def check_key(ring: KeyRing, token: str, now: datetime) -> None:
+    """Whether the key of a token that was opened before still counts. Raises `TokenRefused`."""
+    if ring.by_header(token.partition(".")[0], now) is None:
+        raise TokenRefused("the header is none of those our keys sign under")
 
 
 def check_claims(

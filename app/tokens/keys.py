@@ -27,6 +27,7 @@ from joserfc.jwk import ECKey
 
 from app.domain.times import parse_stamp, stamp
 from app.tokens.keyfiles import KeysError, Mark, create_file, locked, mark, read_private, replace_file
+from app.tokens.memory import Memory
 
 State = Literal["current", "next", "retired"]
 RETIRED_FOR = timedelta(hours=2)
@@ -77,7 +78,10 @@ class Rotation:
 
 
 class KeyRing:
-    """The keys of a directory (`create` makes them), or given as values. Safe to use from several threads."""
+    """The keys of a directory (`create` makes them), or given as values. Safe to use from several threads.
+
+    `access_tokens` and `approvals` are what was opened with them (`memory.py`).
+    """
 
     def __init__(
         self, directory: Path | None, tokens: Iterable[TokenKey] = (), trails: Iterable[TrailKey] = ()
@@ -87,6 +91,8 @@ class KeyRing:
         self._states = None if directory is None else str(_states_path(directory))
         self._trails = {key.log: key for key in trails}
         self._seen: Mark | None = None
+        self.access_tokens: Memory[Any] = Memory()
+        self.approvals: Memory[Any] = Memory()
         self._tokens = _by_header(tokens) if directory is None else {}
         self._follow()
 
@@ -120,11 +126,11 @@ class KeyRing:
         self._follow()
         return list(self._tokens.values())
 
-    def by_header(self, header: str, now: datetime) -> TokenKey | None:
-        """The key that signs under exactly this header segment, if its tokens still count."""
+    def by_header(self, header: str, now: datetime | None) -> TokenKey | None:
+        """The key that signs under exactly this header segment, if its tokens still count (at any time, for null)."""
         self._follow()
         key = self._tokens.get(header)
-        return key if key is not None and key.counts(now) else None
+        return key if key is not None and (now is None or key.counts(now)) else None
 
     def jwks(self, now: datetime) -> dict[str, list[dict[str, Any]]]:
         """The public key set (RFC 7517): current, next, and retired while tokens live."""

@@ -74,11 +74,9 @@ class Secrets:
 
     def mac(self, label: str, *parts: str | bytes) -> bytes:
         """HMAC-SHA256 (32 bytes) over the parts, each with its length before it, under the label's own key."""
-        whole = hmac.new(self.derive("mac/" + label), digestmod=hashlib.sha256)
-        for part in parts:
-            data = part.encode() if isinstance(part, str) else part
-            whole.update(len(data).to_bytes(8, "big") + data)
-        return whole.digest()
+        datas = [part.encode() if isinstance(part, str) else part for part in parts]
+        whole = b"".join([piece for data in datas for piece in (len(data).to_bytes(8, "big"), data)])
+        return hmac.digest(self.derive("mac/" + label), whole, hashlib.sha256)
 
     def mac_holds(self, mac: bytes, label: str, *parts: str | bytes) -> bool:
         """Whether `mac` is the MAC of these parts, in constant time."""

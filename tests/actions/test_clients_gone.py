@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.actions import decisions, doctor, grants, requests
+from app.actions import decisions, doctor, grants, introspection, requests
 from app.actions.institutions import apply
 from app.actions.operators import operator
 from app.actions.worldspecs import ClientSpec, InstitutionSpec
@@ -67,10 +67,10 @@ async def test_grants_end_with_the_client_that_filed_them(enrolled: World, other
     for each in (active, later):
         await world.approve(LIBRARIAN, each.row.id)
     minted = await grants.mint(world.services, gateway, active.row.id)
-    assert (await grants.introspect(world.services, gateway, minted.access_token))["active"]
+    assert (await introspection.introspect(world.services, gateway, minted.access_token))["active"]
     before = len(await _events(world, "mail.queued"))
     await _apply(world, replace(file(world), institutions=others(world), clients=(OTHER,)))
-    assert await grants.introspect(world.services, gateway, minted.access_token) == {"active": False}
+    assert await introspection.introspect(world.services, gateway, minted.access_token) == {"active": False}
     with pytest.raises(Refused, match="grant-ended"):
         await grants.mint(world.services, gateway, active.row.id)
     revoked = await _events(world, "request.revoked")
@@ -89,7 +89,7 @@ async def test_what_other_clients_filed_goes_on(enrolled: World) -> None:
     await world.approve(LIBRARIAN, request.row.id)
     minted = await grants.mint(world.services, world.caller, request.row.id)
     await _apply(world, file(world))
-    assert (await grants.introspect(world.services, world.caller, minted.access_token))["active"]
+    assert (await introspection.introspect(world.services, world.caller, minted.access_token))["active"]
     assert await _events(world, "request.revoked") == []
     assert [each.entry.subject for each in await _events(world, "client.revoked", "VENDOR")] == [gateway.cli]
     world.skip(timedelta(minutes=5))

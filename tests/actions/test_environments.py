@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.actions import doctor, environments, grants, requests
+from app.actions import doctor, environments, grants, introspection, requests
 from app.domain.errors import Refused
 from app.storage import entries
 from app.storage.leaves import Stored
@@ -62,7 +62,7 @@ async def test_the_switch_ends_what_ran_on_the_phase_and_nothing_else(enrolled: 
     mails = (await _events(world, "mail.queued"))[before:]
     assert {each.entry.data["about"] for each in mails} == {each.row.id for each in [*phased, later]}
     assert sum(each.entry.data["kind"] == "outcome-vendor" for each in mails) == 3
-    assert await grants.introspect(world.services, world.caller, minted.access_token) == {"active": False}
+    assert await introspection.introspect(world.services, world.caller, minted.access_token) == {"active": False}
     assert (await requests.read(world.services, world.caller, over.row.id)).status == "elapsed"
     await grants.mint(world.services, world.caller, other.row.id)
     await _fine(world)

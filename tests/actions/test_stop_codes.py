@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.actions import decisions, doctor, grants, stop_codes
+from app.actions import decisions, doctor, grants, introspection, stop_codes
 from app.actions.journey import Where
 from app.actions.stop_codes import TRIES, TRIES_IN_ALL, WINDOW, Stopped
 from app.domain.errors import Refused
@@ -69,7 +69,7 @@ async def test_a_code_ends_all_access_and_nothing_else(enrolled: World) -> None:
     revoked = await _events(world, "request.revoked")
     assert {each.entry.data["because"] for each in revoked} == {"stop-code"}
     assert {each.entry.at for each in revoked} == {told.entry.at}
-    assert await grants.introspect(world.services, world.caller, minted.access_token) == {"active": False}
+    assert await introspection.introspect(world.services, world.caller, minted.access_token) == {"active": False}
     with pytest.raises(Refused, match="grant-ended"):
         await grants.mint(world.services, world.caller, running[0])
     await _fine(world)

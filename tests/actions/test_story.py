@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.actions import decisions, grants
+from app.actions import decisions, grants, introspection
 from app.domain.errors import Refused
 from tests.actions.worlds import HEAD, World
 
@@ -15,10 +15,10 @@ async def test_a_request_goes_the_whole_way(enrolled: World) -> None:
     assert view.status == "pending"
     await world.approve(HEAD, view.row.id)
     minted = await grants.mint(world.services, world.caller, view.row.id)
-    claims = await grants.introspect(world.services, world.caller, minted.access_token)
+    claims = await introspection.introspect(world.services, world.caller, minted.access_token)
     assert claims["active"] is True
     await decisions.revoke(world.services, await world.visitor(HEAD), view.row.id, "Enough.")
-    assert await grants.introspect(world.services, world.caller, minted.access_token) == {"active": False}
+    assert await introspection.introspect(world.services, world.caller, minted.access_token) == {"active": False}
     with pytest.raises(Refused, match="grant-ended"):
         await grants.mint(world.services, world.caller, view.row.id)
     for request in (None, view.row.id):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.actions import decisions, grants
+from app.actions import decisions, grants, introspection
 from app.domain.errors import Refused
 from app.domain.ids import new_id
 from app.domain.institution import Institution
@@ -34,7 +34,7 @@ async def minted(world: World, request: str) -> str:
         token = (await grants.mint(world.services, world.caller, request)).access_token
     except Refused as refused:
         return refused.refusal.problem
-    claims = await grants.introspect(world.services, world.caller, token)
+    claims = await introspection.introspect(world.services, world.caller, token)
     return f"minted: {json.dumps(dict(claims), default=str)}"
 
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from app.actions import decisions, grants
+from app.actions import decisions, grants, introspection
 from app.storage import tables
 from tests.actions.attacks import TRAIL, behind, read_row, rewrite, trail
 from tests.actions.worlds import HEAD, World
@@ -62,13 +62,13 @@ async def test_a_token_is_inactive_where_any_column_of_its_rows_was_changed(enro
         row = await read_row(world, table, {"request": request})
         for name, change in columns.items():
             await rewrite(world, table, {"mac": row["mac"]}, {name: change(row[name])})
-            if await grants.introspect(world.services, world.caller, token) != INACTIVE:
+            if await introspection.introspect(world.services, world.caller, token) != INACTIVE:
                 still.append(f"{table.name}.{name}")
             async with behind(world) as connection:
                 await connection.execute(sa.delete(table))
                 await connection.execute(sa.insert(table).values(row))
     assert still == []
-    assert (await grants.introspect(world.services, world.caller, token))["active"] is True
+    assert (await introspection.introspect(world.services, world.caller, token))["active"] is True
 
 
 @pytest.mark.parametrize("how", ["revoked", "taken back"])
@@ -81,10 +81,10 @@ async def test_a_token_that_is_over_stays_over_when_its_rows_are_put_back(enroll
         await decisions.revoke(world.services, await world.visitor(HEAD), request, "Enough.")
     else:
         await grants.take_back(world.services, world.client, token)
-    assert await grants.introspect(world.services, world.caller, token) == INACTIVE
+    assert await introspection.introspect(world.services, world.caller, token) == INACTIVE
     for table, row in before.items():
         await rewrite(world, table, {"request": request}, row)
-    assert await grants.introspect(world.services, world.caller, token) == INACTIVE
+    assert await introspection.introspect(world.services, world.caller, token) == INACTIVE
 
 
 async def test_a_token_that_the_service_does_not_know_is_inactive(enrolled: World) -> None:
@@ -92,7 +92,7 @@ async def test_a_token_that_the_service_does_not_know_is_inactive(enrolled: Worl
     token = (await grants.mint(world.services, world.caller, await approved(world))).access_token
     async with behind(world) as connection:
         await connection.execute(sa.delete(tables.tokens))
-    assert await grants.introspect(world.services, world.caller, token) == INACTIVE
+    assert await introspection.introspect(world.services, world.caller, token) == INACTIVE
 
 
 async def test_the_service_itself_may_not_change_the_trail(enrolled: World) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 
 from app import bootstrap
-from app.actions import deliver, grants
+from app.actions import deliver, introspection
 from app.actions.services import Services
 from app.settings import PREFIX, load
 from app.tokens.clients import SCOPES, Caller
@@ -170,7 +170,7 @@ class Storm:
         """How many tokens are still active then."""
         caller = Caller("support-console", "", SCOPES, frozenset({"*"}), frozenset(AUDIENCES))
         async with self._services_in(length) as services:
-            answers = [await grants.introspect(services, caller, token) for token in self._tokens().values()]
+            answers = [await introspection.introspect(services, caller, token) for token in self._tokens().values()]
         return sum(answer["active"] for answer in answers)
 
     @asynccontextmanager

@@ -1,0 +1,98 @@
+"""Hot routes: in front of the router, with the same answers as behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+from fastapi import APIRouter, FastAPI
+from starlette.responses import PlainTextResponse, Response
+
+from app.api.hot import Front, HotRoute
+from app.api.route import Call
+from app.domain.errors import Refusal, Refused
+from app.main import RequestLog
+from tests.actions.worlds import GATEWAY
+from tests.api.conftest import ACCESS, Api
+
+router = APIRouter(route_class=HotRoute, prefix="/v1/things")
+
+
+@router.post("/{name}/activity")
+async def activity(call: Call, name: str) -> Response:
+    return PlainTextResponse(f"{name} {(await call.body()).decode()}")
+
+
+@router.get("/broken")
+async def broken(_: Call) -> Response:
+    raise ZeroDivisionError
+
+
+@router.get("/refused")
+async def refused(_: Call) -> Response:
+    raise Refused(Refusal("not-found", "Nothing is here."))
+
+
+def site(calls: Api, *, front: bool) -> httpx2.AsyncClient:
+    app = FastAPI(openapi_url=None)
+    app.state.services = calls.world.services
+    app.include_router(router)
+    if front:
+        app.add_middleware(Front, routes=router.routes)
+    transport = httpx2.ASGITransport(RequestLog(app))
+    return httpx2.AsyncClient(transport=transport, base_url=calls.world.services.base_url)
+
+
+async def test_a_hot_route_answers_alike_in_front_of_the_router_and_behind_it(calls: Api) -> None:
+    told = []
+    for front in (True, False):
+        async with site(calls, front=front) as http:
+            answers = [
+                await http.post("/v1/things/gate%20key/activity", content=b"x", headers={"X-Request-ID": "mine"}),
+                await http.post("/v1/things/a/b/activity", headers={"X-Request-ID": "mine"}),
+                await http.get("/v1/things/x/activity", headers={"X-Request-ID": "mine"}),
+                await http.get("/v1/things/broken", headers={"X-Request-ID": "mine"}),
+                await http.get("/v1/things/refused", headers={"X-Request-ID": "mine"}),
+                await http.post("/v1/things/a/activity", content=b"x" * ((1 << 20) + 1)),
+            ]
+        told.append([(each.status_code, each.text) for each in answers])
+        assert {each.headers["X-Request-ID"] for each in answers[:-1]} == {"mine"}
+    assert told[0] == told[1]
+    assert [status for status, _ in told[0]] == [200, 404, 405, 500, 404, 413]
+    assert told[0][0][1] == "gate key x"
+
+
+async def test_introspection_refuses_whoever_may_not_ask_before_it_says_what_is_wrong_with_the_form(calls: Api) -> None:
+    gate = await calls.client("gate", ["introspect"], ["*"], [GATEWAY])
+    good = {"token": "x"}
+    asked: tuple[tuple[dict[str, str], dict[str, Any], int, str], ...] = (
+        ({}, good, 401, "invalid_token"),
+        ({"Authorization": "Bearer x"}, good, 401, "invalid_token"),
+        ({"Authorization": await calls.token(scope="requests")}, {"other": "x"}, 403, "insufficient_scope"),
+        ({"Authorization": gate}, {"other": "x"}, 400, "invalid_request"),
+        ({"Authorization": gate}, {"token": ["x", "y"]}, 400, "invalid_request"),
+    )
+    calls.http.headers.pop("Authorization")
+    for headers, form, status, error in asked:
+        answer = await calls.http.post("/oauth2/introspect", data=form, headers=headers)
+        assert (answer.status_code, answer.json()["error"]) == (status, error)
+        assert answer.headers["cache-control"] == "no-store"
+    plain = await calls.http.post("/oauth2/introspect", content=b"token=x", headers={"Authorization": gate})
+    assert (plain.status_code, plain.json()["error"]) == (400, "invalid_request")
+    assert (await calls.http.get("/oauth2/introspect", headers={"Authorization": gate})).status_code == 405
+
+
+async def test_a_remembered_signature_gives_no_token_a_longer_life(calls: Api) -> None:
+    filed = await calls.file()
+    minted = (await calls.http.post(f"{ACCESS}/{filed['id']}/token")).json()["access_token"]
+    gate = await calls.client("gate", ["introspect"], ["*"], [GATEWAY.replace("alma", "esploro")])
+
+    async def active() -> bool:
+        answer = await calls.http.post("/oauth2/introspect", data={"token": minted}, headers={"Authorization": gate})
+        return bool(answer.json()["active"])
+
+    assert [await active() for _ in range(3)] == [True] * 3
+    assert len(calls.world.services.ring.approvals) == 1
+    withdrawn = await calls.http.post(f"{ACCESS}/{filed['id']}/complete", json={"summary": "done"})
+    assert withdrawn.is_success
+    assert not await active()
