@@ -1,4 +1,5 @@
-"""The worker: mails out of the outbox, what the clock is due, refusals of minutes that are over, what can be forgotten.
+"""The worker: mails out of the outbox, what the clock is due, sessions, refusals of minutes that are over, what can be
+forgotten.
 
 Any number may run beside each other, in processes of their own or inside `serve`: mails are leased, everything else
 happens under the lock of its log. Each duty has its own pace and its own failures; one that finds a full batch goes on
@@ -17,11 +18,12 @@ import structlog
 from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
 
-from app.actions import clock
+from app.actions import clock, session_clock
 from app.actions import deliver as delivery
 from app.actions.clock import sweep, tell_refusals, tidy
 from app.actions.deliver import deliver
 from app.actions.services import Services
+from app.actions.session_clock import watch_over
 from app.domain.errors import Unavailable
 
 PACE_S = 1.0
@@ -50,6 +52,7 @@ async def _tidy(services: Services) -> int:
 DUTIES = (
     Duty("deliver", deliver, PACE_S, delivery.BATCH),
     Duty("clock", sweep, PACE_S, clock.BATCH),
+    Duty("sessions", watch_over, PACE_S, session_clock.BATCH),
     Duty("refusals", tell_refusals, SLOW_PACE_S / 4, sys.maxsize),
     Duty("tidy", _tidy, SLOW_PACE_S, sys.maxsize),
 )

@@ -132,6 +132,12 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
         "The database is not as the trail tells it",
         "Nothing is given. Tell the operator at once; `countersign doctor` names what differs.",
     ),
+    # Sessions.
+    "token-inactive": (
+        403,
+        "This token opens no session",
+        "Obtain a new approval token: each opens one session, at its environment's gateway, soon after it was given.",
+    ),
     # Answering, on pages.
     "not-approver": (403, "You are not an approver for this request", _ASK_ADMIN),
     "own-request": (403, "Nobody decides on their own request", "Another approver has to answer it."),

@@ -26,9 +26,10 @@ from app.storage.sessions import SessionRow
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is reported of one session."""
+    """What is reported of one session, by the client (`cli_…`) that opened it, or by the gate, where that is null."""
 
     session: str
+    client: str | None
     events: tuple[Reported, ...]
 
 
@@ -56,14 +57,19 @@ async def hear_many(services: Services, tx: Transaction, reports: Sequence[Repor
     now = await tx.now()
     good = {key: row for key, row in rows.items() if _goes_on(row, now) and unforged(services.secrets, row)}
     good = {row.id: row for row in await still_told(tx, list(good.values()))}
+    counted: dict[str, SessionRow] = {}
     events: list[EventRow] = []
+    heard: list[Heard | None] = []
     for each in reports:
-        row = good.get(each.session)
-        if row is not None:
-            good[row.id] = _counted(row, each.events, now, events)
-    if good:
-        await activity.record(tx, list(good.values()), events)
-    return [None if (row := good.get(each.session)) is None else Heard(True, None, row.not_after) for each in reports]
+        row = counted.get(each.session) or good.get(each.session)
+        if row is None or row.client != each.client:
+            heard.append(None)
+            continue
+        counted[row.id] = _counted(row, each.events, now, events)
+        heard.append(Heard(True, None, row.not_after))
+    if counted:
+        await activity.record(tx, list(counted.values()), events)
+    return heard
 
 
 def _goes_on(row: SessionRow, now: datetime) -> bool:
@@ -85,7 +91,7 @@ async def hear_one(services: Services, given: Report) -> Heard:
     """Record one report under the lock of its log, whatever the session's state. Raises `Refused` not-found."""
     async with services.database.begin() as tx:
         row = await sessions.read(tx, given.session)
-        if row is None:
+        if row is None or row.client != given.client:
             raise Refused(NOT_FOUND)
         held, session = await watch_session(services, tx, row)
         await settle(held, session)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from app.actions.cursors import cursor_of, open_cursor
 from app.actions.held import Held, hold
 from app.actions.ledger import NOT_FOUND, lock, unwrap
 from app.actions.mails import post
@@ -16,7 +16,6 @@ from app.actions.services import Services
 from app.actions.views import RequestView, view, views
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
-from app.domain.ids import is_id
 from app.domain.request import (
     TERMINAL,
     Status,
@@ -81,7 +80,7 @@ _RECORDED_AS: Mapping[Status, tuple[str, ...]] = {
 
 async def find(services: Services, caller: Caller, wanted: Wanted, limit: int, cursor: str | None) -> Page:
     """A page of the caller's requests, by the status of the clock. Raises `Refused` for a foreign cursor."""
-    before = None if cursor is None else _open_cursor(cursor)
+    before = open_cursor(cursor, "req")
     logs = None if EVERY_INSTITUTION in caller.institutions else tuple(sorted(caller.institutions))
     if wanted.institution is not None:
         logs = (wanted.institution,) if caller.serves(wanted.institution) else ()
@@ -97,21 +96,7 @@ async def find(services: Services, caller: Caller, wanted: Wanted, limit: int, c
                 break
             before = rows[-1].id
     items = tuple(found[:limit])
-    return Page(items, _cursor(items[-1].row.id) if len(found) > limit else None)
-
-
-def _cursor(request_id: str) -> str:
-    return base64.urlsafe_b64encode(request_id.encode()).decode().rstrip("=")
-
-
-def _open_cursor(cursor: str) -> str:
-    try:
-        request_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except ValueError:
-        request_id = ""
-    if not is_id(request_id, "req"):
-        raise Refused(Refusal.of_field("/cursor", "Give the next_cursor of the page before, as it is."))
-    return request_id
+    return Page(items, cursor_of(items[-1].row.id) if len(found) > limit else None)
 
 
 async def withdraw(

@@ -145,6 +145,11 @@ class Watched:
             self.owe_recording()
         self.row = replace(self.row, seen_at=max(self.book.now, self.row.seen_at))
 
+    def rest(self) -> None:
+        """Where policy no longer asks for a recording, none is waited for."""
+        if not self.book.institution.policy.recording_required:
+            self.row = replace(self.row, record_by=None)
+
     def owe_recording(self) -> None:
         """Set anew by when a part has to come, where one has."""
         by = self.book.now + REACH if not self.record.gate and self.record.owed else None
@@ -159,7 +164,9 @@ class Watched:
             self.owe_recording()
 
     async def end(self, summary: str) -> None:
-        """Its gateway, or its engineer, is done."""
+        """Its gateway, or its engineer, is done; who was silent for too long before says so by this."""
+        if self.silent:
+            self.hear()
         await self.seal()
         self.tell(Event("session.ended", self.row.id, self.actor, self._figures(), {"summary": summary}))
 

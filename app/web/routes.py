@@ -9,7 +9,19 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.web import enrolment, environments, people, problems, requests, sessions, signin, static_files, stop, trail
+from app.web import (
+    enrolment,
+    environments,
+    people,
+    problems,
+    requests,
+    sessions,
+    signin,
+    static_files,
+    stop,
+    trail,
+    watching,
+)
 from app.web.page_route import fault_page
 
 _MACHINES = re.compile(r"/(v1|oauth2|gate|healthz|readyz|metrics|openapi\.json|\.well-known|trail/[^/]+)(/|$)")
@@ -17,7 +29,19 @@ _MACHINES = re.compile(r"/(v1|oauth2|gate|healthz|readyz|metrics|openapi\.json|\
 
 def mount(app: FastAPI) -> None:
     """Add the pages; an address that is not there is answered by a page too, but where machines call."""
-    for room in (signin, stop, enrolment, requests, people, environments, sessions, trail, problems, static_files):
+    for room in (
+        signin,
+        stop,
+        enrolment,
+        requests,
+        people,
+        environments,
+        sessions,
+        watching,
+        trail,
+        problems,
+        static_files,
+    ):
         app.include_router(room.router)
     machines = app.exception_handlers.get(HTTPException)
 

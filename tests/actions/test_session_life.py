@@ -8,9 +8,13 @@ from datetime import timedelta
 import pytest
 
 from app.actions import decisions, requests, sessions
+from app.actions.session_access import end_access
+from app.actions.session_clock import watch_over
+from app.audit.segment import Told, segment_digest
 from app.domain.errors import Refused
+from app.storage import activity, entries
 from tests.actions.watching import approved, opened, report, row_of, token
-from tests.actions.worlds import HEAD, WHERE, World
+from tests.actions.worlds import AUDITOR, CODE, HEAD, WHERE, World
 
 
 async def _verified(world: World) -> None:
@@ -71,4 +75,72 @@ async def test_a_silent_session_is_lost_and_resumes(enrolled: World) -> None:
     enrolled.skip(timedelta(seconds=100))
     assert (await report(enrolled, session, "Back again")).goes_on
     assert await _state(enrolled, session) == ("open", None)
+    await _verified(enrolled)
+
+
+async def _types(world: World, session: str) -> list[str]:
+    async with world.services.database.read() as tx:
+        found = await entries.find(tx, CODE, entries.LeafFilter(subject=session), 1000)
+    return [each.entry.type.removeprefix("session.") for each in found]
+
+
+async def test_the_worker_seals_loses_and_ends_what_does_not_call(enrolled: World) -> None:
+    request = await approved(enrolled, minutes=15)
+    silent, busy = await opened(enrolled, request), await opened(enrolled, request)
+    await report(enrolled, silent, "Opened the job list")
+    assert await watch_over(enrolled.services) == 0
+    enrolled.skip(timedelta(seconds=61))
+    await report(enrolled, busy, "Opened a job")
+    assert await watch_over(enrolled.services) == 1
+    assert await _types(enrolled, silent) == ["opened", "segment_sealed"]
+    enrolled.skip(timedelta(seconds=35))
+    assert await watch_over(enrolled.services) == 1
+    assert await _types(enrolled, silent) == ["opened", "segment_sealed", "lost"]
+    enrolled.skip(timedelta(seconds=30))
+    assert await watch_over(enrolled.services) == 1
+    assert await _types(enrolled, busy) == ["opened", "segment_sealed", "terminated"]
+    assert await _state(enrolled, busy) == ("terminated", "not-recorded")
+    enrolled.skip(timedelta(minutes=13))
+    assert await watch_over(enrolled.services) == 1
+    assert await _state(enrolled, silent) == ("terminated", "grant-over")
+    assert await watch_over(enrolled.services) == 0
+    await _verified(enrolled)
+
+
+async def test_what_comes_late_is_flagged_and_sealed_until_a_minute_after_the_grant(enrolled: World) -> None:
+    request = await approved(enrolled, minutes=15)
+    session = await opened(enrolled, request)
+    await decisions.revoke(enrolled.services, await enrolled.visitor(HEAD), request, "")
+    enrolled.skip(timedelta(seconds=50))
+    await report(enrolled, session, "Late", "Later")
+    enrolled.skip(timedelta(seconds=20))
+    assert not (await report(enrolled, session, "Too late")).goes_on
+    enrolled.skip(timedelta(seconds=60))
+    assert await watch_over(enrolled.services) == 1
+    assert await watch_over(enrolled.services) == 0
+    row = await row_of(enrolled, session)
+    async with enrolled.services.database.read() as tx:
+        told = await activity.read(tx, CODE, session, 1, 10, 10)
+        sealed = await entries.find(tx, CODE, entries.LeafFilter(type="session.segment_sealed"), 10)
+        (segment,) = await activity.segments(tx, CODE, session)
+    assert [(each.summary, each.late) for each in told] == [("Late", True), ("Later", True), ("Too late", True)]
+    assert [(each.entry.data["events"], each.entry.data["late"]) for each in sealed] == [(2, 2)]
+    assert (row.events, row.sealed, row.seal_at) == (3, 2, None)
+    parts = [Told(e.n, e.at, e.received_at, e.kind, e.summary, e.detail, e.late) for e in told[:2]]
+    assert sealed[0].entry.data["digest"] == segment.digest == segment_digest(session, 1, segment.salt, parts)
+    await _verified(enrolled)
+
+
+async def test_an_approver_ends_one_session_and_the_window_stays_open(enrolled: World) -> None:
+    request = await approved(enrolled)
+    first, second = await opened(enrolled, request), await opened(enrolled, request)
+    with pytest.raises(Refused, match="not-approver"):
+        await end_access(enrolled.services, await enrolled.sign_in(AUDITOR), first)
+    assert await end_access(enrolled.services, await enrolled.visitor(HEAD), first) == request
+    with pytest.raises(Refused, match="wrong-state"):
+        await end_access(enrolled.services, await enrolled.visitor(HEAD), first)
+    heard = await report(enrolled, first, "One more")
+    assert (heard.goes_on, heard.because) == (False, "approver")
+    assert (await report(enrolled, second, "Goes on")).goes_on
+    assert await _state(enrolled, await opened(enrolled, request)) == ("open", None)
     await _verified(enrolled)

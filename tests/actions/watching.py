@@ -33,7 +33,7 @@ async def opened(world: World, request: str | None = None) -> str:
 async def report(world: World, session: str, *summaries: str) -> Heard:
     """Report events."""
     events = tuple(Reported(world.now(), "page", summary, '{"status":200}') for summary in summaries)
-    return await reports.report(world.services, Report(session, events))
+    return await reports.report(world.services, Report(session, world.client, events))
 
 
 async def row_of(world: World, session: str) -> SessionRow:
