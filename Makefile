@@ -19,8 +19,8 @@ lint: ## style, types, floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test: lint ## everything
-	$(BIN)/pytest --cov --cov-report=term
+test: lint ## everything, on up to four cores
+	$(BIN)/pytest -n auto --maxprocesses=4 --dist worksteal --cov --cov-report=term
 
 bench: ## measured against limits of the same machine; ONLY=name for one
 	@scripts/setup test

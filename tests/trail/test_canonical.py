@@ -155,7 +155,7 @@ def nested_in_itself() -> list[object]:
         b"bytes",
         (1, 2),
         {1},
-        object(),
+        Ellipsis,
         Number.ONE,
         Mixed.FLOAT,
         [{1: 1}],

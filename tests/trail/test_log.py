@@ -61,7 +61,7 @@ def test_a_leaf_is_at_most_65535_bytes() -> None:
         composed({"a": "x" * (room + 1)})
 
 
-@pytest.mark.parametrize("data", [{"a": 1.5}, {"a": 2**53}, {"ä": 1}, {"a": "\ud800"}, {"a": object()}], ids=ascii)
+@pytest.mark.parametrize("data", [{"a": 1.5}, {"a": 2**53}, {"ä": 1}, {"a": "\ud800"}, {"a": Ellipsis}], ids=ascii)
 def test_what_has_no_canonical_form_makes_no_entry(data: dict[str, object]) -> None:
     with pytest.raises(CanonicalError):
         composed(data)
