@@ -22,6 +22,7 @@ from app.actions import clock, session_clock
 from app.actions import deliver as delivery
 from app.actions.clock import sweep, tell_refusals, tidy
 from app.actions.deliver import deliver
+from app.actions.logout import time_out
 from app.actions.services import Services
 from app.actions.session_clock import watch_over
 from app.domain.errors import Unavailable
@@ -54,6 +55,7 @@ DUTIES = (
     Duty("clock", sweep, PACE_S, clock.BATCH),
     Duty("sessions", watch_over, PACE_S, session_clock.BATCH),
     Duty("refusals", tell_refusals, SLOW_PACE_S / 4, sys.maxsize),
+    Duty("sessions", time_out, SLOW_PACE_S, sys.maxsize),
     Duty("tidy", _tidy, SLOW_PACE_S, sys.maxsize),
 )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.actions import claims
 from app.actions.bindings import Binding, bind, binding_of, keep_binding, keep_keys
+from app.actions.farewell import keep_farewell
 from app.actions.journey import Proof, Where
 from app.actions.ledger import Ledger, write
 from app.actions.operators import operator
@@ -81,9 +82,7 @@ async def _admit(book: Ledger, proof: Proof, where: Where) -> _Admitted | str:
 
 def _welcome(book: Ledger, found: RosterRow, identity: VerifiedIdentity, where: Where) -> list[Event]:
     told = [signed_in_event(found.person, identity, where)]
-    listed = book.institution.people.get(found.person)
-    roles = {*claims.shown(book.institution, identity), *(() if listed is None else listed.roles)}
-    if book.code == VENDOR and "operator" in roles:
+    if book.code == VENDOR and "operator" in book.institution.people[found.person].roles:
         actor = operator(book.services, found.person)
         told.append(Event("operator.signed_in", actor.id, actor, {}, {"ip": where.ip}))
     return told
@@ -164,7 +163,7 @@ def _session(services: Services, book: Ledger, cookie: str, proof: Proof, admitt
         iss=identity.iss,
         sub=identity.sub,
         sid=sid if isinstance(sid, str) else None,
-        details=admitted.details,
+        details=admitted.details | keep_farewell(services, admitted.person, book.institution.provider.client_id, proof),
         created_at=book.now,
         seen_at=book.now,
         expires_at=book.now + ABSOLUTE,

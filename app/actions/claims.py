@@ -18,7 +18,6 @@ from app.audit.replay_people import email_digest
 from app.domain.events import SERVICE, Event
 from app.domain.ids import new_id
 from app.domain.institution import Institution, is_vendor_address
-from app.domain.kinds import VENDOR
 from app.domain.people import DECIDING_ROLES
 from app.identity.id_token import VerifiedIdentity
 from app.storage import objects, roster
@@ -31,7 +30,7 @@ _MAX_NAME = 200
 
 def shown(institution: Institution, identity: VerifiedIdentity) -> tuple[str, ...]:
     """The roles that the token's claim gives, sorted; none before the institution is enrolled."""
-    if institution.enrolled_at is None and institution.code != VENDOR:
+    if institution.enrolled_at is None:
         return ()
     return tuple(sorted(roles_in(identity.claims, institution.provider)))
 

@@ -16,7 +16,7 @@ from app.actions.services import Services
 from app.domain.errors import Unavailable
 from app.domain.events import WORKER, Actor, Event
 from app.domain.request import Status
-from app.storage import attempts, drafts, entries, idempotency, institutions, refusals, requests, web_sessions
+from app.storage import attempts, drafts, entries, idempotency, institutions, refusals, replays, requests, web_sessions
 from app.storage.refusals import RefusalRow
 
 BATCH = 50
@@ -124,10 +124,11 @@ def _refusal(row: RefusalRow) -> Event:
 
 
 async def tidy(services: Services) -> None:
-    """Forget what is over: sessions, sign-ins and drafts nobody finished, old keys and tries."""
+    """Forget what is over: sign-ins and drafts nobody finished, old keys, tries, and what was to be shown once."""
     async with services.database.begin() as tx:
         now = await tx.now()
-        await web_sessions.sweep(tx, now, now - FLOW_LIFE)
+        await web_sessions.sweep_flows(tx, now - FLOW_LIFE)
         await drafts.sweep(tx, now - DRAFT_LIFE)
         await idempotency.sweep(tx, now)
         await attempts.sweep(tx, now - stop_codes.WINDOW)
+        await replays.sweep(tx, now)

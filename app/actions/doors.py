@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from app.actions.registrations import approval_registration
 from app.actions.services import Services
-from app.actions.views import VENDOR
 from app.domain.errors import Unavailable
 from app.domain.institution import Institution
 from app.identity.errors import SignInRefused
@@ -29,11 +28,11 @@ class Door:
 
 
 async def door(services: Services, code: str) -> Door | None:
-    """The way in to an institution; None for an unknown code, and for the vendor's own people, who come in later."""
+    """The way in to an institution, or for the vendor's own people (`VENDOR`); None for an unknown code."""
     async with services.database.read() as tx:
         row = await institutions.read(tx, code)
         now = await tx.now()
-    if row is None or code == VENDOR:
+    if row is None:
         return None
     institution = Institution.from_data(row.state)
     issuer = institution.provider.issuer
@@ -43,11 +42,12 @@ async def door(services: Services, code: str) -> Door | None:
         leads_to.append((await services.provider.metadata(registration, now)).authorization_endpoint)
     except (SignInRefused, Unavailable):
         pass  # whoever goes there now is told so; the page stands without it
-    origins = dict.fromkeys(origin for url in leads_to if (origin := _origin(url)) is not None)
+    origins = dict.fromkeys(origin for url in leads_to if (origin := origin_of(url)) is not None)
     return Door(code, row.name, institution.time_zone, urlsplit(issuer).hostname or issuer, tuple(origins))
 
 
-def _origin(url: str) -> str | None:
+def origin_of(url: str) -> str | None:
+    """The origin of an address, if it can stand in a content policy."""
     parts = urlsplit(url)
     origin = f"{parts.scheme}://{parts.netloc}"
     return origin if _ORIGIN.fullmatch(origin) else None

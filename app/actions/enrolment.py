@@ -23,6 +23,7 @@ from app.audit.findings import Fault
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
 from app.domain.institution import Institution
+from app.domain.kinds import VENDOR
 from app.identity.id_token import VerifiedIdentity
 from app.storage import entries, institutions, roster, web_sessions
 from app.storage.web_sessions import WebSessionRow
@@ -56,7 +57,7 @@ async def enrolment(services: Services, visitor: Visitor) -> EnrolmentView:
     async with services.database.read() as tx:
         row = await institutions.read(tx, visitor.code)
         names = {each.person: each.name for each in await roster.people(tx, visitor.code)}
-    if row is None:
+    if row is None or row.code == VENDOR:
         raise Refused(NOT_FOUND)
     state = Institution.from_data(row.state)
     return EnrolmentView(
@@ -101,8 +102,9 @@ async def _enrol(book: Ledger, session: WebSessionRow, code: str, where: Where) 
         signed_in_event(session.person, identity, where),
         _enrolled_event(book.code, session.person, wanted, binding),
     )
+    kept = {name: value for name, value in session.details.items() if name != "binding"}
     await web_sessions.end(book.tx, session.token)
-    await web_sessions.add(book.tx, seal_session(book.services, replace(session, details={})))
+    await web_sessions.add(book.tx, seal_session(book.services, replace(session, details=kept)))
     return None
 
 

@@ -79,11 +79,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """An ID token that was judged and holds, and the keys it was judged by."""
+    """An ID token that was judged and holds, the keys it was judged by, and where the provider ends sessions, if so."""
 
     id_token: str
     identity: VerifiedIdentity
     keys: PublishedKeys
+    end_session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ async def _proof(
         code=code,
     )
     identity, keys = await services.provider.identify(registration, answer.id_token, expected)
-    return Proof(answer.id_token, identity, keys)
+    return Proof(answer.id_token, identity, keys, metadata.end_session_endpoint)
 
 
 def _way(services: Services, row: InstitutionRow, institution: Institution, purpose: str) -> Way:

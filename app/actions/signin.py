@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+from app.actions.doors import origin_of
+from app.actions.farewell import farewell
 from app.actions.journey import Begun, Plan, Where, depart
 from app.actions.ledger import NOT_FOUND, write
 from app.actions.services import Services
-from app.actions.views import VENDOR
 from app.domain.errors import Refusal, Refused
 from app.domain.events import SERVICE, Actor, Event
 from app.domain.institution import Institution, is_bound
@@ -25,7 +26,10 @@ TOUCH_AFTER = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody signed in, with the roles of this instant. `enrolling`: not bound yet, may only enrol."""
+    """Somebody signed in, with the roles of this instant. `enrolling`: not bound yet, may only enrol.
+
+    `signs_out_at`: the origin that signing out leads to, for pages whose form does so.
+    """
 
     session: bytes
     code: str
@@ -41,6 +45,7 @@ class Visitor:
     time_zone: str
     provider_host: str
     enrolling: bool
+    signs_out_at: tuple[str, ...] = ()
 
     @property
     def actor(self) -> Actor:
@@ -51,11 +56,11 @@ class Visitor:
 async def begin(services: Services, code: str, next_path: str, browser: str | None) -> Begun:
     """Send a browser to its institution's provider; afterwards it goes on to `next_path`, if that is a path of ours.
 
-    Raises `Refused` not-found, `Unavailable`. (The vendor's own people sign in with a later issue.)
+    The vendor's own people sign in as those of `VENDOR`. Raises `Refused` not-found, `Unavailable`.
     """
     async with services.database.read() as tx:
         row = await institutions.read(tx, code)
-    if row is None or code == VENDOR:
+    if row is None:
         raise Refused(NOT_FOUND)
     institution = Institution.from_data(row.state)
     plan = Plan("sign-in", {"next": next_path if browsers.is_own_path(next_path) else "/requests"})
@@ -66,9 +71,11 @@ async def renew(services: Services, who: Visitor) -> str:
     """Give a session another id, as every step-up does; its new cookie."""
     cookie = browsers.new_secret()
     token = session_hash(services, cookie)
-    details = {"mac": _mac(services, token, (who.code, who.person, who.iss, who.sub, ""))}
+    mac = _mac(services, token, (who.code, who.person, who.iss, who.sub, ""))
     async with services.database.begin() as tx:
-        await web_sessions.rename(tx, who.session, token, details)
+        session = await web_sessions.read(tx, who.session)
+        if session is not None:
+            await web_sessions.rename(tx, who.session, token, {**session.details, "mac": mac})
     return cookie
 
 
@@ -153,6 +160,7 @@ def _visitor(services: Services, cookie: str, present: Present) -> Visitor | Non
         return None
     if session.iss != institution.provider.issuer:
         return None
+    leave = farewell(services, session.person, session.details)
     return Visitor(
         session=session.token,
         code=session.log,
@@ -168,17 +176,10 @@ def _visitor(services: Services, cookie: str, present: Present) -> Visitor | Non
         time_zone=institution.time_zone,
         provider_host=urlsplit(institution.provider.issuer).hostname or institution.provider.issuer,
         enrolling=enrolling,
+        signs_out_at=tuple(filter(None, [None if leave is None else origin_of(leave.endpoint)])),
     )
 
 
 async def _touch(services: Services, session: WebSessionRow, now: datetime) -> None:
     async with services.database.begin() as tx:
         await web_sessions.touch(tx, session.token, now)
-
-
-async def sign_out(services: Services, who: Visitor) -> None:
-    """End the session, on every replica."""
-    async with write(services, who.code) as book:
-        if await web_sessions.end(book.tx, who.session) and not who.enrolling:
-            book.add(Event("sign_out.done", who.person, who.actor, {"because": "person"}))
-        await book.append()

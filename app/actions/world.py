@@ -103,7 +103,7 @@ class _World:
             locale="en",
             time_zone="UTC",
             notify=(),
-            provider=self._provider(table.table("identity_provider"), VENDOR_ROLES),
+            provider=self._provider(table.table("identity_provider"), ()),
             policy=Policy(),
             environments=(),
             people=self._people(table, VENDOR_ROLES),
@@ -245,6 +245,9 @@ class _World:
 def _claim_map(table: Table, known: tuple[str, ...]) -> tuple[str | None, Mapping[str, str]]:
     """The claim that roles come from, and what its values give; both are declared, or neither is."""
     claim, roles = table.text("roles_claim", None, form=forms.label), table.strings("roles")
+    if not known and (claim is not None or roles):
+        table.wrong("roles_claim", "the vendor's people are listed, since bundles name them; take it out")
+        return None, {}
     for value, role in roles.items():
         if role not in known:
             table.wrong(f"roles.{value}", f"one of {', '.join(known)} is wanted")

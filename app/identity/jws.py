@@ -8,7 +8,7 @@ member twice, no key from the token, one key that is meant for the algorithm or 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -79,12 +79,12 @@ class Opened:
     digest: str
 
 
-def open_token(token: str, keys: Jwks, algorithms: frozenset[str], typ: str = "JWT") -> Opened:
-    """Checks form, header (`typ` absent or as given), key and signature. Raises `IdTokenRefused`."""
+def open_token(token: str, keys: Jwks, algorithms: frozenset[str], types: Collection[str] = ("JWT",)) -> Opened:
+    """Checks form, header (`typ` absent or one of `types`), key and signature. Raises `IdTokenRefused`."""
     if len(token) > MAX_TOKEN_CHARS or not token.isascii() or token.count(".") != _DOTS:
         raise IdTokenRefused("id-token-malformed")
     header, payload, signature = (_bytes(part) for part in token.split("."))
-    kid, algorithm = _judge_header(_object(header), algorithms, typ)
+    kid, algorithm = _judge_header(_object(header), algorithms, types)
     jwk = public_jwk(keys.find(kid, algorithm))
     if not _holds(token.rpartition(".")[0].encode(), signature, jwk, algorithm):
         raise IdTokenRefused("id-token-signature")
@@ -105,9 +105,11 @@ def public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
     return {name: value for name in members if isinstance(value := jwk.get(name), str)}
 
 
-def _judge_header(header: Mapping[str, object], algorithms: frozenset[str], typ: str) -> tuple[str | None, str]:
+def _judge_header(
+    header: Mapping[str, object], algorithms: frozenset[str], types: Collection[str]
+) -> tuple[str | None, str]:
     kid, algorithm = header.get("kid"), header.get("alg")
-    if _FORBIDDEN_HEADERS & header.keys() or header.get("typ", typ) != typ:
+    if _FORBIDDEN_HEADERS & header.keys() or ("typ" in header and header["typ"] not in types):
         raise IdTokenRefused("id-token-header")
     if "kid" in header and not (isinstance(kid, str) and 0 < len(kid) <= MAX_KID_CHARS):
         raise IdTokenRefused("id-token-header")

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote_plus
 
 import httpx2
@@ -26,6 +26,8 @@ from app.identity.errors import FetchError, ProviderRefused, ProviderUnavailable
 from app.identity.http import Fetcher, check_json
 from app.identity.id_token import Expected, IdTokenRefused, Jwks, VerifiedIdentity, verify
 from app.identity.strict_json import strict_json
+
+T = TypeVar("T")
 
 _BASIC: Final = "client_secret_basic"
 KEPT_FOR: Final = timedelta(minutes=10)
@@ -154,14 +156,18 @@ class ProviderClient:
         self, config: ProviderConfig, id_token: str, expect: Expected
     ) -> tuple[VerifiedIdentity, PublishedKeys]:
         """The identity that the token proves, and the keys it was judged by. Raises `IdTokenRefused`."""
-        keys = await self.keys(config, expect.now)
+        return await self.judge(config, expect.now, lambda keys: verify(id_token, keys, expect))
+
+    async def judge(self, config: ProviderConfig, now: datetime, judge: Callable[[Jwks], T]) -> tuple[T, PublishedKeys]:
+        """What `judge` says by the provider's keys, and those; asked again where they were not new enough."""
+        keys = await self.keys(config, now)
         try:
-            return verify(id_token, keys.jwks, expect), keys
+            return judge(keys.jwks), keys
         except IdTokenRefused as refused:
             if refused.problem != "id-token-key-unknown":
                 raise
-        keys = await self._newer_keys(config, keys, expect.now)
-        return verify(id_token, keys.jwks, expect), keys
+        keys = await self._newer_keys(config, keys, now)
+        return judge(keys.jwks), keys
 
     async def keys(self, config: ProviderConfig, now: datetime) -> PublishedKeys:
         """The provider's keys, fetched within the last ten minutes. Raises `IdTokenRefused` for what is no key set."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.domain.kinds import is_code
 from app.storage import tables
 from app.storage.columns import select_rows, values_of
 from app.storage.database import Transaction
@@ -53,8 +54,8 @@ _NAME = sa.select(tables.institutions.c.name).where(tables.institutions.c.code =
 
 
 async def read(tx: Transaction, code: str) -> InstitutionRow | None:
-    """The institution of a code."""
-    found = await tx.fetch(_READ, {"code": code})
+    """The institution of a code; none where it has not even the form of one."""
+    found = await tx.fetch(_READ, {"code": code}) if is_code(code) else []
     return InstitutionRow(*found[0]) if found else None
 
 

@@ -143,8 +143,8 @@ async def end_of_person(tx: Transaction, log: str, person: str) -> int:
     return await _end(tx, _SESSIONS.c.log == log, _SESSIONS.c.person == person)
 
 
-async def end_of_account(tx: Transaction, log: str, iss: str, sub: str | None, sid: str | None) -> list[str]:
-    """End the sessions that a back-channel logout names by `sub`, by `sid`, or both; whose they were."""
+async def end_of_account(tx: Transaction, log: str, iss: str, sub: str | None, sid: str | None) -> list[WebSessionRow]:
+    """End the sessions that a back-channel logout names by `sub`, by `sid`, or both; which they were."""
     named = [_SESSIONS.c.log == log, _SESSIONS.c.iss == iss]
     if sub is None and sid is None:
         return []
@@ -152,14 +152,34 @@ async def end_of_account(tx: Transaction, log: str, iss: str, sub: str | None, s
         named.append(_SESSIONS.c.sub == sub)
     if sid is not None:
         named.append(_SESSIONS.c.sid == sid)
-    ended = sa.delete(_SESSIONS).where(*named).returning(_SESSIONS.c.person)
-    return sorted(set((await tx.connection.execute(ended)).scalars()))
+    return await _taken(tx, *named)
 
 
-async def sweep(tx: Transaction, now: datetime, flows_before: datetime) -> None:
-    """Delete sessions past their end and sign-ins begun before an instant."""
-    await tx.connection.execute(sa.delete(_SESSIONS).where(_SESSIONS.c.expires_at <= now))
-    await tx.connection.execute(sa.delete(_FLOWS).where(_FLOWS.c.created_at < flows_before))
+async def logs_with_over(tx: Transaction, now: datetime, seen_before: datetime) -> tuple[str, ...]:
+    """The logs with sessions past their end, or last used before an instant, in code order."""
+    query = sa.select(_SESSIONS.c.log).where(_over(now, seen_before)).distinct().order_by(_SESSIONS.c.log)
+    return tuple((await tx.connection.execute(query)).scalars())
+
+
+async def end_over(tx: Transaction, log: str, now: datetime, seen_before: datetime) -> list[WebSessionRow]:
+    """End such sessions of a log; which they were."""
+    return await _taken(tx, _SESSIONS.c.log == log, _over(now, seen_before))
+
+
+async def sweep_flows(tx: Transaction, before: datetime) -> None:
+    """Delete sign-ins begun before an instant."""
+    await tx.connection.execute(sa.delete(_FLOWS).where(_FLOWS.c.created_at < before))
+
+
+def _over(now: datetime, seen_before: datetime) -> ColumnElement[bool]:
+    return sa.or_(_SESSIONS.c.expires_at <= now, _SESSIONS.c.seen_at <= seen_before)
+
+
+async def _taken(tx: Transaction, *conditions: ColumnElement[bool]) -> list[WebSessionRow]:
+    """Delete sessions and return them, by when they began."""
+    taken = sa.delete(_SESSIONS).where(*conditions).returning(*select_rows(_SESSIONS, WebSessionRow).selected_columns)
+    rows = [WebSessionRow(*found) for found in await tx.connection.execute(taken)]
+    return sorted(rows, key=lambda row: (row.created_at, row.token))
 
 
 async def _end(tx: Transaction, *conditions: ColumnElement[bool]) -> int:

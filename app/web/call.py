@@ -94,7 +94,9 @@ class Call:
         times = None if visitor is None else Times(ZoneInfo(visitor.time_zone))
         html = render(template, {"visitor": visitor, "csrf": csrf, "times": times} | dict(values))
         response = HTMLResponse(html, status)
-        response.headers["Content-Security-Policy"] = content_policy(origins)
+        response.headers["Content-Security-Policy"] = content_policy(
+            origins if visitor is None else (*origins, *visitor.signs_out_at)
+        )
         if visitor is None:
             self.keep_browser(response)
         return response

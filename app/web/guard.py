@@ -98,6 +98,7 @@ async def strangers_form(form: Annotated[Form, Depends(sent_form)], call: CallDe
 
 SignedIn = Annotated[Visitor, Depends(signed_in)]
 AnybodySignedIn = Annotated[Visitor, Depends(anybody_signed_in)]
+SentForm = Annotated[Form, Depends(sent_form)]
 VisitorsForm = Annotated[Form, Depends(visitors_form)]
 StrangersForm = Annotated[Form, Depends(strangers_form)]
 

@@ -13,6 +13,7 @@ from app.actions.doors import door
 from app.actions.signin import Visitor
 from app.actions.views import RequestView
 from app.domain.errors import Refusal, Refused
+from app.domain.kinds import VENDOR
 from app.domain.request import Status
 from app.web.call import Call, CallDep
 from app.web.guard import Form, SignedIn, VisitorsForm
@@ -47,7 +48,9 @@ def dashboard(views: tuple[RequestView, ...], visitor: Visitor) -> Dashboard:
 
 @router.api_route("/requests", methods=GET)
 async def listed(call: CallDep, visitor: SignedIn) -> Response:
-    """All requests of the institution."""
+    """All requests of the institution; the vendor's own people have none, and go on to the institutions."""
+    if visitor.code == VENDOR:
+        return call.go("/institutions")
     found = await reviews.dashboard(call.services, visitor)
     return call.page("requests.html", {"board": dashboard(found, visitor)}, visitor=visitor)
 

@@ -20,6 +20,7 @@ from app.web import (
     static_files,
     stop,
     trail,
+    vendor,
     watching,
 )
 from app.web.page_route import fault_page
@@ -39,10 +40,11 @@ def mount(app: FastAPI) -> None:
         sessions,
         watching,
         trail,
+        vendor,
         problems,
-        static_files,
     ):
         app.include_router(room.router)
+    app.include_router(static_files.router)
     machines = app.exception_handlers.get(HTTPException)
 
     async def not_there(request: Request, error: HTTPException) -> Response:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
-from app.actions import signin
+from app.actions import logout, signin
 from app.actions.answers import Answer
 from app.actions.callback import finish
 from app.actions.doors import door
@@ -15,7 +15,7 @@ from app.actions.ledger import NOT_FOUND
 from app.actions.reviews import landing
 from app.domain.errors import Refused
 from app.web.call import CallDep
-from app.web.guard import HOME, AnybodySignedIn, StrangersForm, VisitorsForm
+from app.web.guard import HOME, AnybodySignedIn, SentForm, StrangersForm, VisitorsForm
 from app.web.page_route import GET, pages
 from app.web.requests import refused_answer
 from app.web.times import Times
@@ -94,8 +94,18 @@ async def look(code: str) -> Response:  # noqa: ARG001 -- of the path
 
 @router.post("/sign-out")
 async def sign_out(call: CallDep, visitor: AnybodySignedIn, form: VisitorsForm) -> Response:  # noqa: ARG001 -- a guard
-    """End the session here."""
-    await signin.sign_out(call.services, visitor)
-    response = call.go("/sign-in")
+    """End the session here, and go on to where the provider ends its own."""
+    response = call.go(await logout.sign_out(call.services, visitor) or "/sign-in")
     call.drop_session(response)
     return response
+
+
+@router.post("/backchannel-logout/{code}")
+async def signed_out_there(call: CallDep, code: str, form: SentForm) -> Response:
+    """A provider tells that somebody signed out there (OpenID Connect Back-Channel Logout 1.0 §2.5, §2.8)."""
+    try:
+        await logout.provider_signed_out(call.services, code, form.one("logout_token"))
+    except Refused as refused:
+        told = {"error": "invalid_request", "error_description": refused.refusal.detail}
+        return JSONResponse(told, 400)
+    return Response(status_code=200)

@@ -6,8 +6,9 @@ from starlette.responses import Response, StreamingResponse
 
 from app.actions.derived import take
 from app.actions.export import Asked
-from app.web.call import CallDep
-from app.web.guard import SignedIn, VisitorsForm
+from app.actions.signin import Visitor
+from app.web.call import Call, CallDep
+from app.web.guard import Form, SignedIn, VisitorsForm
 from app.web.page_route import GET, pages
 
 router = pages()
@@ -21,7 +22,12 @@ async def trail(call: CallDep, visitor: SignedIn) -> Response:
 
 @router.post("/trail/export")
 async def download(call: CallDep, visitor: SignedIn, form: VisitorsForm) -> Response:
-    """The whole trail, or one request: as a bundle, or as rows. Its event is committed before the first byte leaves."""
-    export = await take(call.services, visitor, visitor.code, Asked(form.one("as"), form.one("request") or None))
+    """The whole trail, or one request: as a bundle, or as rows."""
+    return await taken(call, visitor, visitor.code, form)
+
+
+async def taken(call: Call, visitor: Visitor, code: str, form: Form) -> Response:
+    """The export that a form asks for. Its event is committed before the first byte leaves."""
+    export = await take(call.services, visitor, code, Asked(form.one("as"), form.one("request") or None))
     headers = {"Content-Disposition": f'attachment; filename="{export.filename}"'}
     return StreamingResponse(export.pieces, media_type=export.media_type, headers=headers)

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from app.actions import decisions, signin
+from app.actions import decisions, logout
 from app.actions.callback import finish
 from app.actions.journey import Begun, arrive
 from app.domain.errors import Refused
@@ -89,7 +89,7 @@ async def without_a_session(world: World, request: str) -> None:
 
 async def signed_out_meanwhile(world: World, request: str) -> None:
     begun = await leave(world, request)
-    await signin.sign_out(world.services, await world.visitor(HEAD))
+    await logout.sign_out(world.services, await world.visitor(HEAD))
     try:
         await comes_back(world, begun)
     finally:

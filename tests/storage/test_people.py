@@ -116,7 +116,9 @@ async def test_sessions_end_alone_by_person_by_account_and_by_age(database: Data
         assert await web_sessions.end(tx, b"\x01")
         assert not await web_sessions.end(tx, b"\x01")
         assert await web_sessions.end_of_account(tx, CODE, "i", None, None) == []
-        assert await web_sessions.end_of_account(tx, CODE, "i", "s", "one") == [HEAD.person]
-        await web_sessions.sweep(tx, at(63), at())
+        assert await web_sessions.end_of_account(tx, CODE, "i", "s", "one") == [session(2, "one")]
+        assert await web_sessions.logs_with_over(tx, at(62), at(-1)) == ()
+        assert await web_sessions.logs_with_over(tx, at(63), at(-1)) == (CODE,)
+        assert await web_sessions.end_over(tx, CODE, at(63), at(-1)) == [session(3, "two")]
         assert await web_sessions.read(tx, b"\x03") is None
         assert await web_sessions.end_of_person(tx, CODE, HEAD.person) == 1
