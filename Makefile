@@ -2,7 +2,7 @@
 
 BIN := .venv/bin
 
-.PHONY: run demo test lint bench lock openapi
+.PHONY: run demo test test-long lint bench lock openapi
 
 run: ## the service with a small demo world, until Ctrl-C; PORT=8000 is the first of six
 	@scripts/setup demo
@@ -21,6 +21,9 @@ lint: ## style, types, floors
 
 test: lint ## everything, on up to four cores
 	$(BIN)/pytest -n auto --maxprocesses=4 --dist worksteal --cov --cov-report=term
+
+test-long: lint ## the same, with every test of chance in full: hundreds of kills, races, steps
+	TESTS=long $(BIN)/pytest -n auto --maxprocesses=4 --dist worksteal
 
 bench: ## measured against limits of the same machine; ONLY=name for one
 	@scripts/setup test

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from demo.parts import find_free_port
+from tests.counts import LONG
 
 pytest_plugins = [
     "tests.fixtures.browser",
@@ -26,6 +27,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.getreports("skipped"):
         reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
         reasons[reason] = reasons.get(reason, 0) + 1
+    if not LONG:
+        terminalreporter.write_line("Tests of chance ran in their short form; `make test-long` runs them in full.")
     if reasons:
         terminalreporter.section("NOT TESTED", red=True, bold=True)
     for reason, count in reasons.items():

@@ -19,8 +19,9 @@ from app.storage import entries
 from app.storage import requests as rows
 from app.trail import canonical
 from tests.actions.worlds import CODE, DEPUTY, HEAD, LIBRARIAN, WHERE, World
+from tests.counts import times
 
-REQUESTS, WORKERS, COMMANDS = 200, 32, 5
+REQUESTS, WORKERS, COMMANDS = times(60, 200), 32, 5
 TERMINAL_EVENTS = {
     f"request.{status}" for status in ("elapsed", "completed", "revoked", "denied", "expired", "withdrawn")
 }

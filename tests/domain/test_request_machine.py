@@ -35,6 +35,7 @@ from app.domain.request import (
     status_at,
     withdraw,
 )
+from tests.counts import times
 from tests.domain.worlds import CLIENT, MINUTE, NOW, PERSONAL, SHA, Log, ask, entry, library, per, person
 
 VIENNA = ZoneInfo("Europe/Vienna")
@@ -330,5 +331,5 @@ class RequestLife(RuleBasedStateMachine):
             assert not ends or log.entries[-1] is ends[0]
 
 
-RequestLife.TestCase.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
+RequestLife.TestCase.settings = settings(max_examples=times(60, 200), stateful_step_count=25, deadline=None)
 TestRequestLife = RequestLife.TestCase

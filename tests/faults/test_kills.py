@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -13,6 +12,7 @@ from random import Random
 import pytest
 
 from app.trail.note import VerifierKey
+from tests.counts import times
 from tests.faults import invariants
 from tests.faults.nursery import Nursery
 from tests.faults.provider import Provider
@@ -21,7 +21,7 @@ from tests.faults.storm import Storm, settings
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.smtp import SmtpSink
 
-KILLS = int(os.environ.get("TEST_KILLS", "50"))
+KILLS = times(12, 50)
 """On each database."""
 
 
