@@ -21,6 +21,8 @@ from app.tokens.keyfiles import KeysError
 from app.tokens.keys import KeyRing
 from app.tokens.secrets import Secrets
 
+WEBHOOK_TIMEOUT_S = 15.0
+
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Services:
     """The services. Nothing is connected yet; `close` them in the end. Raises `SettingsError`."""
@@ -31,6 +33,11 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Services:
         heads=FileHeads(_directory(settings)),
         provider=ProviderClient(
             Fetcher(allow_private=settings.allow_private_networks, allow_http=settings.development)
+        ),
+        webhooks=Fetcher(
+            allow_private=settings.allow_private_networks,
+            allow_http=settings.development,
+            total_timeout_s=WEBHOOK_TIMEOUT_S,
         ),
         smtp=_smtp(settings),
         mail_from=parseaddr(settings.mail_from)[1],

@@ -1,9 +1,9 @@
-"""The worker: mails out of the outbox, what the clock is due, sessions, refusals of minutes that are over, what can be
-forgotten.
+"""The worker: mails and webhooks out of the outbox, what the clock is due, sessions, refusals of minutes that are over,
+what can be forgotten.
 
-Any number may run beside each other, in processes of their own or inside `serve`: mails are leased, everything else
-happens under the lock of its log. Each duty has its own pace and its own failures; one that finds a full batch goes on
-at once. A stop lets what has begun end.
+Any number may run beside each other, in processes of their own or inside `serve`: deliveries are leased, everything
+else happens under the lock of its log. Each duty has its own pace and its own failures; one that finds a full batch goes
+on at once. A stop lets what has begun end.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from structlog.tracebacks import ExceptionDictTransformer
 
 from app.actions import clock, session_clock
 from app.actions import deliver as delivery
+from app.actions import deliver_webhooks as hooks
 from app.actions.clock import sweep, tell_refusals, tidy
 from app.actions.deliver import deliver
+from app.actions.deliver_webhooks import deliver_webhooks
 from app.actions.logout import time_out
 from app.actions.services import Services
 from app.actions.session_clock import watch_over
+from app.api import representation
 from app.domain.errors import Unavailable
 
 PACE_S = 1.0
@@ -50,8 +53,13 @@ async def _tidy(services: Services) -> int:
     return 0
 
 
+async def _webhooks(services: Services) -> int:
+    return await deliver_webhooks(services, representation.body)
+
+
 DUTIES = (
     Duty("deliver", deliver, PACE_S, delivery.BATCH),
+    Duty("webhooks", _webhooks, PACE_S, hooks.BATCH),
     Duty("clock", sweep, PACE_S, clock.BATCH),
     Duty("sessions", watch_over, PACE_S, session_clock.BATCH),
     Duty("refusals", tell_refusals, SLOW_PACE_S / 4, sys.maxsize),

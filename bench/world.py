@@ -21,6 +21,7 @@ from app.actions.once import Key, once
 from app.actions.operators import operator
 from app.actions.services import Services
 from app.actions.world import read_world
+from app.identity.http import Fetcher
 from app.identity.provider import ProviderClient
 from app.storage import clients
 from app.storage.database import Database
@@ -97,6 +98,7 @@ def build_services(
         ring=KeyRing(directory / "keys"),
         heads=FileHeads(directory / "heads"),
         provider=ProviderClient(edge),
+        webhooks=Fetcher(),
         smtp=None,
         mail_from="countersign@countersign.example",
         base_url="https://countersign.example",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 
-from app.actions import stop_codes
+from app.actions import stop_codes, webhooks
 from app.actions.held import Held, changed_row, hold
 from app.actions.ledger import write
 from app.actions.mails import post
@@ -132,3 +132,4 @@ async def tidy(services: Services) -> None:
         await idempotency.sweep(tx, now)
         await attempts.sweep(tx, now - stop_codes.WINDOW)
         await replays.sweep(tx, now)
+        await webhooks.tidy(tx, now)

@@ -12,7 +12,7 @@ from app.actions.ledger import write
 from app.actions.services import Services
 from app.domain.errors import Unavailable
 from app.domain.events import WORKER, Event
-from app.notify import facts, smtp
+from app.notify import facts, retries, smtp
 from app.notify.mail import Envelope, build
 from app.notify.messages import render
 from app.notify.smtp import Delivered, Permanent
@@ -56,7 +56,7 @@ async def _deliver(services: Services, row: OutboxRow, settings: smtp.SmtpSettin
         return
     reason = failed[0].reason
     async with write(services, row.log) as book:
-        due = smtp.next_attempt(row.created_at, book.now, row.attempts, random.random())  # noqa: S311 -- jitter, no secret
+        due = retries.next_attempt(row.created_at, book.now, row.attempts, random.random())  # noqa: S311 -- jitter, no secret
         if due is None or all(isinstance(verdict, Permanent) for verdict in failed):
             if await outbox.failed(book.tx, row, reason):
                 book.add(_failed(row))

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.actions import webhooks
+from app.actions.announce import announced
 from app.actions.clients import ClientPlan, change_clients, leaving, plan_clients
 from app.actions.endings import end_of_clients
 from app.actions.keys import make_trail_key, token_key_event, trail_key_event, untold_keys
@@ -115,6 +117,8 @@ async def _carry_out(
             opened = await open_trail(services, tx, spec, vendor, operator)
         except (IllegalTransition, CanonicalError) as error:
             raise WorldError([f"{spec.path}.{error}"]) from error
+        opened.book.add(*await announced(tx, spec.code, operator))
+        await opened.book.append()
         books[spec.code] = opened.book
         told.append(trail_key_event(services, spec.code, opened.book.head.origin, operator))
         if spec.code != VENDOR:
@@ -129,6 +133,7 @@ async def _carry_out(
     book.add(Event("configuration.applied", VENDOR, operator, {"digest": world.digest}))
     await book.append()
     gone = {row.id for row in planned.clients.revoked}
+    await webhooks.end_of_clients(tx, books, gone, operator)
     for code in sorted(books) if gone else ():
         await end_of_clients(books[code], gone)
     return codes

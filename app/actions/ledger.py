@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from app.actions import seals
+from app.actions.announce import announce
 from app.actions.services import Services
 from app.actions.views import Around, around
 from app.domain.errors import Refusal, Refused, Unavailable
@@ -102,7 +103,7 @@ class Ledger:
             self.add(event)
 
     async def append(self) -> list[Stored]:
-        """Append what was gathered, fold it into the institution, put the deliveries into the outbox."""
+        """Append what was gathered, fold it into the institution, put the deliveries into the outbox, webhooks' too."""
         if not self.events:
             return []
         changes = any(event.type in CHANGING for event in self.events)
@@ -111,7 +112,7 @@ class Ledger:
         self.events = []
         if changes:
             await self._fold([each.entry for each in stored], sealed=sealed)
-        await outbox.put(self.tx, self.deliveries)
+        await outbox.put(self.tx, [*self.deliveries, *await announce(self.tx, self.code, stored)])
         self.deliveries = []
         return stored
 

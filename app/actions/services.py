@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from app.identity.http import Fetcher
 from app.identity.provider import ProviderClient
 from app.notify.smtp import SmtpSettings
 from app.storage import checks
@@ -19,8 +20,9 @@ from app.tokens.secrets import Secrets
 class Services:
     """The world, as actions see it.
 
-    `base_url` has no slash at its end, `log_name` is the prefix of every log's origin, `mail_from` the sender's
-    bare address (each mail says who speaks). What machines ask at machine speed is asked in groups: `checks`.
+    `webhooks` posts to endpoints. `base_url` has no slash at its end, `log_name` is the prefix of every log's origin,
+    `mail_from` the sender's bare address (each mail says who speaks). What machines ask at machine speed is asked in
+    groups: `checks`.
     """
 
     database: Database
@@ -28,6 +30,7 @@ class Services:
     ring: KeyRing
     heads: FileHeads
     provider: ProviderClient
+    webhooks: Fetcher
     smtp: SmtpSettings | None
     mail_from: str
     base_url: str

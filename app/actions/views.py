@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domain.institution import Institution, eligible
-from app.domain.request import AccessRequest, Status, Terms, approvals, status_at
+from app.domain.request import AccessRequest, Status, Terms, approvals, created, evolve, status_at
 from app.storage import clients, entries, institutions, roster
 from app.storage.database import Transaction
 from app.storage.institutions import InstitutionRow
@@ -123,6 +123,24 @@ async def view_of(
     people = {person.person: (person.name, person.email) for person in known.people}
     name = row.client if client is None else client.name
     return _Reading(institution, known.vendor_name, name, people, told).view(row, now)
+
+
+async def view_at(tx: Transaction, row: RequestRow, last: int) -> RequestView:
+    """One request as it was after the entry of an index, folded from its own entries; what was erased since is gone."""
+    told = [each for each in await entries.entries_of(tx, row.log, row.id) if each.entry.index <= last]
+    own = [each for each in told if each.entry.subject == row.id]
+    request = created(own[0].entry, canonical.sha(own[0].leaf))
+    for each in own[1:]:
+        request = evolve(request, each.entry)
+    known, institution = await around(tx, row.log), await institutions.read(tx, row.log)
+    if institution is None:  # no foreign key leads there, so say it aloud
+        raise LookupError(row.log)
+    client = await clients.read(tx, row.client)
+    people = {person.person: (person.name, person.email) for person in known.people}
+    name = row.client if client is None else client.name
+    shown = [each for each in told if each.entry.type in _TOLD]
+    reading = _Reading(institution, known.vendor_name, name, people, shown)
+    return reading.view(replace(row, state=request.to_data()), own[-1].entry.at)
 
 
 async def views(tx: Transaction, rows: Sequence[RequestRow], now: datetime) -> tuple[RequestView, ...]:

@@ -1,4 +1,4 @@
-"""Outgoing HTTP to addresses that others configured: issuers, their key sets and token endpoints.
+"""Outgoing HTTP to addresses that others configured: issuers, their key sets and token endpoints, webhooks.
 
 Resolve, check, pin: a host's addresses are looked up once, every one of them has to be public, and the connection goes
 to an address that was checked, so that a second look-up cannot answer differently (DNS rebinding). The name stands in
@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
@@ -30,7 +31,7 @@ Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _PORTS: Final = {"https": 443, "http": 80}
-_TIMEOUTS: Final = httpx2.Timeout(TOTAL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S).as_dict()
+_UNREAD: Final = "countersign.unread"
 _JSON: Final = frozenset({"application/json", "application/jwk-set+json"})
 
 
@@ -57,6 +58,14 @@ def _embedded(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     return address.ipv4_mapped or address.sixtofour or (address.teredo or (address,))[-1]
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What was answered to a body that was sent."""
+
+    status: int
+    retry_after: str | None
+
+
 class Fetcher(httpx2.AsyncBaseTransport):
     """A transport for httpx2 (and for Authlib's clients) that keeps the rules above. Every failure is `FetchError`.
 
@@ -77,6 +86,7 @@ class Fetcher(httpx2.AsyncBaseTransport):
         self._schemes = frozenset({"https", "http"} if allow_http else {"https"})
         self._resolve = resolver
         self._total_timeout_s = total_timeout_s
+        self._timeouts = httpx2.Timeout(total_timeout_s, connect=CONNECT_TIMEOUT_S).as_dict()
         self._tls = tls or httpx2.create_ssl_context()
 
     def is_allowed(self, url: str) -> bool:
@@ -100,6 +110,21 @@ class Fetcher(httpx2.AsyncBaseTransport):
             return strict_json(response.content), response.content
         except ValueError:
             raise FetchError("malformed", url) from None
+
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Reply:
+        """Send a body; of the answer nothing is read beyond its head. Raises `FetchError`."""
+        if not self.is_allowed(url):
+            raise FetchError("scheme", url)
+        async with httpx2.AsyncClient(transport=self, trust_env=False, follow_redirects=False) as client:
+            response = await client.post(url, content=content, headers=headers, extensions={_UNREAD: True})
+        return Reply(response.status_code, response.headers.get("Retry-After"))
+
+    def is_public_address(self, url: str) -> bool:
+        """False where the host of an allowed URL is written as an address that nothing is sent to."""
+        try:
+            return self._allow_private or is_public(httpx2.URL(url).host)
+        except ValueError:
+            return True  # a name: what it stands for is looked up, and checked, with each call
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Sends it, and reads the whole answer. Raises `FetchError`."""
@@ -136,12 +161,12 @@ class Fetcher(httpx2.AsyncBaseTransport):
             request.url.copy_with(host=address),
             headers=headers,  # with the Host of the name
             stream=request.stream,
-            extensions={"sni_hostname": request.url.raw_host.decode("ascii"), "timeout": _TIMEOUTS},
+            extensions={"sni_hostname": request.url.raw_host.decode("ascii"), "timeout": self._timeouts},
         )
         async with httpx2.AsyncHTTPTransport(verify=self._tls, trust_env=False) as transport:
             response = await transport.handle_async_request(pinned)
             try:
-                body = await _body(response, str(request.url))
+                body = b"" if _UNREAD in request.extensions else await _body(response, str(request.url))
             finally:
                 await response.aclose()
         return httpx2.Response(response.status_code, headers=response.headers, content=body, request=request)

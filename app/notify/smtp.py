@@ -1,4 +1,4 @@
-"""Delivery by SMTP (RFC 5321): one attempt, one verdict for each recipient, and when to try again.
+"""Delivery by SMTP (RFC 5321): one attempt, one verdict for each recipient.
 
 Refusals of the 5xx kind to a sender, recipient or message are permanent. All else is temporary: 4xx, a connection that
 fails or breaks (after DATA too: then the peer may have the mail, and gets it once more under the same Message-ID), and
@@ -11,15 +11,12 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-LIFE = timedelta(days=3)
 _QUIT_S = 5.0
-_FIRST, _LONGEST = timedelta(seconds=30), timedelta(hours=2)
 _SCHEMES: dict[str, tuple[Literal["none", "implicit", "starttls"], int]] = {
     "smtp": ("none", 25),
     "smtps": ("implicit", 465),
@@ -125,18 +122,3 @@ async def _leave(client: aiosmtplib.SMTP) -> None:
     with suppress(aiosmtplib.SMTPException, OSError):
         await client.quit(timeout=_QUIT_S)
     client.close()
-
-
-def delay(attempt: int, jitter: float) -> timedelta:
-    """How long to wait after failure number `attempt` (from 1): 30 s, doubling up to 2 h.
-
-    `jitter` in [0, 1) adds up to a fifth, so that what failed together is not tried again together.
-    """
-    doublings = min(attempt - 1, 16)
-    return min(_FIRST * (1 << doublings), _LONGEST) * (1 + jitter / 5)
-
-
-def next_attempt(queued_at: datetime, now: datetime, attempt: int, jitter: float) -> datetime | None:
-    """When to try again after failure number `attempt` at `now`; null when the mail's three days would then be over."""
-    at = now + delay(attempt, jitter)
-    return at if at - queued_at <= LIFE else None

@@ -25,7 +25,8 @@ _TABLE = tables.outbox
 class OutboxRow:
     """One delivery. `id` is stable (the Message-ID, or the webhook's id and event's), `about` the `req_…` it is of.
 
-    `payload` is the facts it is made from, `rendered` the bytes as first sent, `attempts` counts claims.
+    `payload` is the facts it is made from, `rendered` the bytes as first sent, `attempts` counts claims. `webhook` is
+    the `whk_…` it goes to; null for a mail.
     """
 
     log: str
@@ -40,6 +41,7 @@ class OutboxRow:
     attempts: int = 0
     lease: str | None = None
     error: str | None = None
+    webhook: str | None = None
 
 
 async def put(tx: Transaction, rows: Sequence[OutboxRow]) -> None:
@@ -48,12 +50,17 @@ async def put(tx: Transaction, rows: Sequence[OutboxRow]) -> None:
         await tx.put(_TABLE, row)
 
 
-async def claim(tx: Transaction, lease: str, now: datetime, until: datetime, limit: int) -> list[OutboxRow]:
-    """Take up to `limit` due rows under the lease (a random name of this claim) until an instant, longest due first."""
+async def claim(
+    tx: Transaction, lease: str, now: datetime, until: datetime, limit: int, webhook: str | None = None
+) -> list[OutboxRow]:
+    """Take up to `limit` due mails, or what is due to one webhook, longest due first, until an instant.
+
+    `lease` is a random name of this claim.
+    """
     due = (
         sa.select(_TABLE.c.log, _TABLE.c.id)
-        .where(_TABLE.c.status == "waiting", _TABLE.c.due_at <= now)
-        .order_by(_TABLE.c.due_at)
+        .where(_TABLE.c.webhook == webhook, _TABLE.c.status == "waiting", _TABLE.c.due_at <= now)
+        .order_by(_TABLE.c.due_at, _TABLE.c.created_at, _TABLE.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
         .cte("due")
@@ -89,9 +96,20 @@ async def retry(tx: Transaction, row: OutboxRow, due_at: datetime, error: str) -
     return await _settle(tx, row, due_at=due_at, lease=None, error=error)
 
 
-async def failed(tx: Transaction, row: OutboxRow, error: str) -> bool:
-    """Give up; false when the lease is no longer ours."""
-    return await _settle(tx, row, status="failed", lease=None, error=error)
+async def failed(tx: Transaction, row: OutboxRow, error: str, *, forget: bool = False) -> bool:
+    """Give up, `forget` what was sent; false when the lease is no longer ours."""
+    forgotten = {"rendered": None} if forget else {}
+    return await _settle(tx, row, status="failed", lease=None, error=error, **forgotten)
+
+
+async def give_back(tx: Transaction, row: OutboxRow, due_at: datetime) -> bool:
+    """It was claimed and not tried: that counts as no attempt; false when the lease is no longer ours."""
+    return await _settle(tx, row, due_at=due_at, lease=None, attempts=row.attempts - 1)
+
+
+async def delivered(tx: Transaction, row: OutboxRow) -> bool:
+    """It was delivered, and is not kept; false when the lease is no longer ours."""
+    return (await tx.connection.execute(sa.delete(_TABLE).where(*_held(row)))).rowcount == 1
 
 
 async def about(tx: Transaction, log: str, subject: str) -> list[OutboxRow]:
@@ -113,6 +131,9 @@ def _key(row: OutboxRow) -> tuple[sa.ColumnElement[bool], ...]:
     return _TABLE.c.log == row.log, _TABLE.c.id == row.id
 
 
+def _held(row: OutboxRow) -> tuple[sa.ColumnElement[bool], ...]:
+    return *_key(row), _TABLE.c.status == "waiting", _TABLE.c.lease == row.lease
+
+
 async def _settle(tx: Transaction, row: OutboxRow, **values: Any) -> bool:
-    held = (*_key(row), _TABLE.c.status == "waiting", _TABLE.c.lease == row.lease)
-    return (await tx.connection.execute(sa.update(_TABLE).where(*held).values(**values))).rowcount == 1
+    return (await tx.connection.execute(sa.update(_TABLE).where(*_held(row)).values(**values))).rowcount == 1

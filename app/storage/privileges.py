@@ -42,6 +42,8 @@ GRANTS: Mapping[sa.Table, str] = {
     tables.web_sessions: _PASSING,
     tables.sign_in_flows: _PASSING,
     tables.outbox: _PASSING,
+    tables.webhooks: _PASSING,
+    tables.webhook_sequences: _PASSING,
     tables.idempotency: _PASSING,
     tables.refusals: _PASSING,
     tables.replays: _PASSING,

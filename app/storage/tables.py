@@ -1,8 +1,8 @@
 """The tables. `migrations/` makes exactly these (a test compares), with the triggers and roles of `trail-format.md`.
 
 Every table that grows carries the institution (`log`) first in its key, so that a distributed PostgreSQL can place by
-it; the exceptions are keyed by an API client (`idempotency`, `replays`) or by the hash of an address (`attempts`). No
-foreign key leads into the trail.
+it; the exceptions are keyed by an API client (`idempotency`, `replays`), by a webhook (`webhooks`) or by the hash of an
+address (`attempts`). No foreign key leads into the trail.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from app.storage.columns import Instant, Names
+from app.storage.delivery_tables import outbox, webhook_sequences, webhooks
 from app.storage.integrity_tables import seals
 from app.storage.session_tables import recording_keys, session_events, session_parts, session_segments, sessions
 from app.storage.trail_tables import (
@@ -37,8 +38,8 @@ from app.storage.trail_tables import (
     tiles,
 )
 
-__all__ = ["evidence", "leaves", "logs", "metadata", "private_parts", "recording_keys", "session_events"]
-__all__ += ["seals", "session_parts", "session_segments", "sessions", "tiles"]
+__all__ = ["evidence", "leaves", "logs", "metadata", "outbox", "private_parts", "recording_keys", "session_events"]
+__all__ += ["seals", "session_parts", "session_segments", "sessions", "tiles", "webhook_sequences", "webhooks"]
 
 # Institutions and people.
 
@@ -249,30 +250,6 @@ sign_in_flows = sa.Table(
 
 # What keeps a promise after the commit, or keeps a thing from happening twice.
 
-outbox = sa.Table(
-    "outbox",
-    metadata,
-    Column("log", Code),
-    Column("id", Name),
-    Column("kind", String(32), nullable=False),
-    Column("about", Id),
-    Column("payload", Json, nullable=False),
-    Column("rendered", LargeBinary),
-    Column("status", String(8), nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("due_at", Instant, nullable=False),
-    Column("lease", String(64)),
-    Column("error", Text),
-    PrimaryKeyConstraint("log", "id"),
-    Index(
-        None,
-        "due_at",
-        postgresql_where=sa.text("status = 'waiting'"),
-        sqlite_where=sa.text("status = 'waiting'"),
-    ),
-    Index(None, "log", "about"),
-)
 idempotency = sa.Table(
     "idempotency",
     metadata,

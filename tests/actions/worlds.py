@@ -203,6 +203,7 @@ async def run_world(
             ring=KeyRing(directory / "keys"),
             heads=FileHeads(directory / "heads"),
             provider=provider_client(),
+            webhooks=Fetcher(allow_private=True, allow_http=True, tls=TLS, total_timeout_s=2),
             smtp=None,
             mail_from="countersign@countersign.example",
             base_url="http://countersign.test",

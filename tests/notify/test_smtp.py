@@ -4,17 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
-from hypothesis import given
-from hypothesis import strategies as st
 
-from app.notify.smtp import LIFE, Delivered, Permanent, SmtpSettings, Temporary, delay, next_attempt, send
+from app.notify.smtp import Delivered, Permanent, SmtpSettings, Temporary, send
 from tests.fixtures.smtp import SmtpSink
-from tests.notify.samples import at
 
 RAW = b"Subject: x\r\n\r\n.a line with a dot\r\n"
 ONE, TWO = "one@example.edu", "two@example.edu"
@@ -193,23 +189,3 @@ def test_any_other_url_is_refused_without_being_quoted(url: str) -> None:
     with pytest.raises(ValueError) as refused:
         SmtpSettings.from_url(url)
     assert "secret" not in str(refused.value)
-
-
-def test_the_wait_doubles_up_to_a_cap() -> None:
-    assert [delay(n, 0).total_seconds() for n in (1, 2, 3, 8, 9, 1000)] == [30, 60, 120, 3840, 7200, 7200]
-
-
-@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
-def test_jitter_adds_at_most_a_fifth_and_the_wait_never_shrinks(attempt: int, jitter: float) -> None:
-    assert delay(attempt, 0) <= delay(attempt, jitter) <= delay(attempt, 0) * 1.2
-    assert delay(attempt + 1, 0) >= delay(attempt, 0)
-
-
-@given(st.floats(0, 1, exclude_max=True))
-def test_a_mail_is_given_up_after_three_days_and_not_before(jitter: float) -> None:
-    now, attempt = at(11), 1
-    while (then := next_attempt(at(11), now, attempt, jitter)) is not None:
-        assert then > now
-        now, attempt = then, attempt + 1
-    assert LIFE - timedelta(hours=3) < now - at(11) <= LIFE
-    assert 30 < attempt < 60

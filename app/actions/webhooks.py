@@ -1,0 +1,313 @@
+"""Webhooks as vendor systems keep them: where messages about access requests go, of which types and institutions.
+
+A webhook belongs to the client that made it and is told no more than that client may see. Whoever administers all of
+its institutions sees and changes it; to others it does not exist. Each institution's own log says which webhooks are
+told about it: `webhook.set` with every change, `webhook.removed`.
+"""
+
+from __future__ import annotations
+
+import secrets as random
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from app.actions.announce import concerned, label, set_event
+from app.actions.ledger import NOT_FOUND, Ledger, lock, unwrap
+from app.actions.services import Services
+from app.domain.errors import FieldError, Refusal, Refused, Unavailable
+from app.domain.events import Actor, Event
+from app.domain.hooks import TOLD, is_pattern
+from app.domain.ids import is_id, new_id
+from app.domain.kinds import VENDOR
+from app.notify.webhook import SECRET_BYTES, secret_of
+from app.storage import clients, institutions, webhooks
+from app.storage.database import Transaction
+from app.storage.outbox import OutboxRow
+from app.storage.webhooks import Counted, Health, WebhookRow
+from app.tokens.clients import EVERY_INSTITUTION, Caller
+
+SCOPE = "admin"
+MOST = 20
+OVERLAP = timedelta(hours=24)
+KEPT = timedelta(days=30)
+_STALE = Refusal("stale", "The webhook has changed since; read it again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a webhook shall be; in a change, null leaves a thing as it is. `institutions` null: all of the client's."""
+
+    url: str | None = None
+    types: tuple[str, ...] | None = None
+    institutions: tuple[str, ...] | None = None
+    enabled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookView:
+    """A webhook, how its endpoint does, and how much waits for it."""
+
+    row: WebhookRow
+    health: Health = field(default_factory=Health)
+    counted: Counted = field(default_factory=Counted)
+
+    @property
+    def etag(self) -> str:
+        """A strong entity tag of what administrators set."""
+        return f'"{self.row.version}"'
+
+
+async def create(services: Services, caller: Caller, wanted: Wanted) -> tuple[WebhookView, str]:
+    """A new webhook and its secret, which is told this once. Raises `Refused`: validation, institution-unknown."""
+    asked = wanted.institutions or tuple(sorted(caller.institutions))
+    key = random.token_bytes(SECRET_BYTES)
+    async with services.database.begin() as tx:
+        books = await _lock(services, tx, asked)
+        now = await tx.now()
+        unwrap(await _judge(services, tx, (caller.institutions,), replace(wanted, institutions=asked)))
+        if sum(each.client == caller.cli for each in await webhooks.read_all(tx)) >= MOST:
+            raise Refused(Refusal.of_field("", f"A client has at most {MOST} webhooks; remove one first."))
+        name = new_id("whk", now)
+        row = WebhookRow(
+            id=name,
+            client=caller.cli,
+            url=wanted.url or "",
+            types=wanted.types or (),
+            institutions=asked,
+            secret=services.secrets.seal(label(name), key),
+            old_secret=None,
+            old_secret_until=None,
+            enabled=True,
+            version=1,
+            created_at=now,
+            updated_at=now,
+        )
+        await webhooks.add(tx, row)
+        await _tell(books, set_event(row, Actor("client", caller.cli)), row.institutions)
+    return WebhookView(row), secret_of(key)
+
+
+async def read(services: Services, caller: Caller, name: str) -> WebhookView:
+    """A webhook. Raises `Refused`: not-found, insufficient-scope."""
+    async with services.database.read() as tx:
+        row = _seen(await _read(tx, name), caller)
+        return (await _views(tx, [row]))[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of webhooks, newest first; `next_cursor` is null on the last."""
+
+    items: tuple[WebhookView, ...]
+    next_cursor: str | None
+
+
+async def find(services: Services, caller: Caller, limit: int, cursor: str | None) -> Page:
+    """The webhooks that the caller administers, newest first. Raises `Refused` for a foreign cursor."""
+    if cursor is not None and not is_id(cursor, "whk"):
+        raise Refused(Refusal.of_field("/cursor", "Give the next_cursor of the page before, as it is."))
+    async with services.database.read() as tx:
+        rows = [row for row in await webhooks.read_all(tx) if _covers(caller.institutions, row.institutions)]
+        rows = [row for row in rows if cursor is None or row.id < cursor]
+        items = tuple(await _views(tx, rows[:limit]))
+    return Page(items, items[-1].row.id if len(rows) > limit else None)
+
+
+async def change(services: Services, caller: Caller, name: str, wanted: Wanted, if_match: str | None) -> WebhookView:
+    """Change what is not null.
+
+    Raises `Refused`: not-found, insufficient-scope, stale, validation, institution-unknown.
+    """
+    async with services.database.begin() as tx:
+        before = _seen(await _read(tx, name), caller)
+        _fresh(before, if_match)
+        asked = wanted.institutions or before.institutions
+        books = await _lock(services, tx, {*before.institutions, *asked})
+        owner = await clients.read(tx, before.client)
+        owned = () if owner is None else owner.institutions
+        unwrap(await _judge(services, tx, (caller.institutions, owned), wanted))
+        after = replace(
+            before,
+            url=wanted.url or before.url,
+            types=wanted.types or before.types,
+            institutions=asked,
+            enabled=before.enabled if wanted.enabled is None else wanted.enabled,
+            updated_at=await tx.now(),
+        )
+        return await _store(tx, books, before, after, Actor("client", caller.cli))
+
+
+async def rotate(services: Services, caller: Caller, name: str) -> str:
+    """A new secret, told this once; the one of now signs too for a day.
+
+    Raises `Refused`: not-found, insufficient-scope.
+    """
+    key = random.token_bytes(SECRET_BYTES)
+    async with services.database.begin() as tx:
+        before = _seen(await _read(tx, name), caller)
+        books = await _lock(services, tx, before.institutions)
+        now = await tx.now()
+        after = replace(
+            before,
+            secret=services.secrets.seal(label(name), key),
+            old_secret=before.secret,
+            old_secret_until=now + OVERLAP,
+            updated_at=now,
+        )
+        await _store(tx, books, before, after, Actor("client", caller.cli))
+    return secret_of(key)
+
+
+async def remove(services: Services, caller: Caller, name: str, if_match: str | None) -> None:
+    """Tell it nothing more, what waits for it included. Raises `Refused`: not-found, insufficient-scope, stale."""
+    async with services.database.begin() as tx:
+        row = _seen(await _read(tx, name), caller)
+        _fresh(row, if_match)
+        books = await _lock(services, tx, row.institutions)
+        await _end(tx, books, row, Actor("client", caller.cli))
+        for book in books.values():
+            await book.append()
+
+
+async def end_of_clients(tx: Transaction, books: Mapping[str, Ledger], gone: Collection[str], actor: Actor) -> None:
+    """Remove the webhooks of revoked clients (`cli_…`); `books` are of all logs that they served, and append later."""
+    for row in await webhooks.read_all(tx):
+        if row.client in gone:
+            await _end(tx, books, row, actor)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """A page of messages that were given up, oldest first; `next_cursor` is null on the last."""
+
+    items: tuple[OutboxRow, ...]
+    next_cursor: str | None
+
+
+async def dead_letters(services: Services, caller: Caller, name: str, limit: int, cursor: str | None) -> DeadLetters:
+    """What was given up of a webhook. Raises `Refused`: not-found, insufficient-scope, validation."""
+    async with services.database.read() as tx:
+        _seen(await _read(tx, name), caller)
+        if cursor is not None and not is_id(cursor, "evt"):
+            raise Refused(Refusal.of_field("/cursor", "Give the next_cursor of the page before, as it is."))
+        rows = await webhooks.dead_letters(tx, name, limit + 1, None if cursor is None else f"{name}/{cursor}")
+    items = tuple(rows[:limit])
+    return DeadLetters(items, items[-1].payload["event"] if len(rows) > limit else None)
+
+
+async def redeliver(services: Services, caller: Caller, name: str) -> WebhookView:
+    """Send what was given up once more, and at once. Raises `Refused`: not-found, insufficient-scope."""
+    async with services.database.begin() as tx:
+        row = _seen(await _read(tx, name), caller)
+        health = await webhooks.health(tx, name)
+        await webhooks.note(tx, name, replace(health, failures=0, paused_until=None))
+        await webhooks.revive(tx, name, await tx.now())
+        return (await _views(tx, [row]))[0]
+
+
+async def overview(services: Services) -> list[WebhookView]:
+    """Every webhook, newest first, for the operator."""
+    async with services.database.read() as tx:
+        return await _views(tx, await webhooks.read_all(tx))
+
+
+async def tidy(tx: Transaction, now: datetime) -> None:
+    """Forget messages that were given up a month ago."""
+    await webhooks.sweep(tx, now - KEPT)
+
+
+async def _read(tx: Transaction, name: str) -> WebhookRow | None:
+    return await webhooks.read(tx, name) if is_id(name, "whk") else None
+
+
+def _seen(row: WebhookRow | None, caller: Caller) -> WebhookRow:
+    """The webhook, if the caller administers it: first whether there is anything. Raises `Refused`."""
+    if row is None or not _covers(caller.institutions, row.institutions):
+        raise Refused(NOT_FOUND)
+    if SCOPE not in caller.scopes:
+        detail = f"This needs the scope {SCOPE}."
+        raise Refused(Refusal("insufficient-scope", detail, extra=(("scope", SCOPE),)))
+    return row
+
+
+def _covers(limits: Collection[str], asked: Collection[str]) -> bool:
+    return EVERY_INSTITUTION in limits or set(asked) <= set(limits)
+
+
+def _fresh(row: WebhookRow, if_match: str | None) -> None:
+    listed = [] if if_match is None else [each.strip() for each in if_match.split(",")]
+    if listed and listed != ["*"] and WebhookView(row).etag not in listed:
+        raise Refused(_STALE)
+
+
+async def _judge(
+    services: Services, tx: Transaction, limits: Sequence[Collection[str]], wanted: Wanted
+) -> Refusal | None:
+    """What is wrong with what is wanted. Institutions have to be within all limits."""
+    there = {*await institutions.codes(tx), EVERY_INSTITUTION} - {VENDOR}
+    for place, code in enumerate(wanted.institutions or ()):
+        if code not in there or not all(_covers(each, [code]) for each in limits):
+            detail = "There is no such institution, or the client does not serve it."
+            return Refusal.of_field(f"/institutions/{place}", detail, "institution-unknown")
+    errors = [
+        FieldError(f"/types/{place}", f"No event matches. There are: {', '.join(TOLD)}; `request.*`; `*`.")
+        for place, each in enumerate(wanted.types or ())
+        if not is_pattern(each)
+    ]
+    if wanted.url is not None and not services.webhooks.is_allowed(wanted.url):
+        errors.append(FieldError("/url", "Give an https:// address without a user name and a fragment."))
+    elif wanted.url is not None and not services.webhooks.is_public_address(wanted.url):
+        errors.append(FieldError("/url", "This is no address of the public internet."))
+    return (
+        Refusal("validation", "The webhook is not as it has to be. Nothing was changed.", tuple(errors))
+        if errors
+        else None
+    )
+
+
+async def _lock(services: Services, tx: Transaction, asked: Iterable[str]) -> dict[str, Ledger]:
+    """The logs of institutions, locked; for all of them the vendor's too, with whose lock new ones are opened."""
+    wanted = [*asked, *([VENDOR] if EVERY_INSTITUTION in asked else [])]
+    chosen = concerned(await institutions.codes(tx), wanted)
+    books = {code: await lock(services, tx, code) for code in sorted(chosen)}
+    if not concerned(await institutions.codes(tx), wanted) <= books.keys():
+        raise Unavailable("An institution was opened at the same time; ask again.")
+    return books
+
+
+async def _store(
+    tx: Transaction, books: Mapping[str, Ledger], before: WebhookRow, after: WebhookRow, actor: Actor
+) -> WebhookView:
+    saved = await webhooks.save(tx, after)
+    if saved is None:
+        raise Refused(_STALE)
+    left = concerned(books, before.institutions) - concerned(books, after.institutions)
+    for code in left:
+        books[code].add(_removed(code, before, actor))
+    await _tell(books, set_event(saved, actor), after.institutions)
+    return (await _views(tx, [saved]))[0]
+
+
+async def _tell(books: Mapping[str, Ledger], event: Event, institutions: Collection[str]) -> None:
+    """Append to each log that the webhook is set, and what was gathered before."""
+    told = concerned(books, institutions)
+    for code, book in books.items():
+        if code in told:
+            book.add(replace(event, subject=code))
+        await book.append()
+
+
+async def _end(tx: Transaction, books: Mapping[str, Ledger], row: WebhookRow, actor: Actor) -> None:
+    for code in concerned(books, row.institutions):
+        books[code].add(_removed(code, row, actor))
+    await webhooks.remove(tx, row.id)
+
+
+def _removed(code: str, row: WebhookRow, actor: Actor) -> Event:
+    return Event("webhook.removed", code, actor, {"webhook": row.id})
+
+
+async def _views(tx: Transaction, rows: Sequence[WebhookRow]) -> list[WebhookView]:
+    counted = await webhooks.counts(tx, [row.id for row in rows])
+    return [WebhookView(row, await webhooks.health(tx, row.id), counted[row.id]) for row in rows]
