@@ -37,6 +37,7 @@ lock: ## pin what requirements/*.in and package.json name; UPGRADE=1 for newer v
 	@scripts/setup test
 	@for set in uv runtime demo test; do \
 		$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
-			$(if $(UPGRADE),--upgrade) requirements/$$set.in --output-file requirements/$$set.txt || exit 1; \
+			$$(test $$set != test || echo --override requirements/test-overrides.in) $(if $(UPGRADE),--upgrade) \
+			requirements/$$set.in --output-file requirements/$$set.txt || exit 1; \
 	done
 	npm --prefix demo/identity-provider $(if $(UPGRADE),update,install) --package-lock-only --ignore-scripts

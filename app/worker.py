@@ -2,8 +2,8 @@
 what can be forgotten.
 
 Any number may run beside each other, in processes of their own or inside `serve`: deliveries are leased, everything
-else happens under the lock of its log. Each duty has its own pace and its own failures; one that finds a full batch goes
-on at once. A stop lets what has begun end.
+else happens under the lock of its log. Each duty has its own pace and its own failures; one that finds a full batch
+goes on at once. A stop lets what has begun end.
 """
 
 from __future__ import annotations

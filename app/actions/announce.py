@@ -59,12 +59,17 @@ def label(name: str) -> str:
     return f"webhook/{name}"
 
 
+def delivery_id(webhook: str, index: int) -> str:
+    """The id of a delivery in the outbox; those of one log sort as their entries do."""
+    return f"{webhook}/{index:012}"
+
+
 def _message(listener: Listener, entry: Entry, last: int, sequence: int) -> OutboxRow:
     """`last` is the index up to which the trail tells what the message says: that of the append."""
     told = {"event": entry.id, "type": entry.type, "index": entry.index, "last": last, "sequence": sequence}
     return OutboxRow(
         log=entry.institution,
-        id=f"{listener.id}/{entry.id}",
+        id=delivery_id(listener.id, entry.index),
         kind=KIND,
         about=entry.subject,
         payload=told,

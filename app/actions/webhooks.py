@@ -7,19 +7,20 @@ told about it: `webhook.set` with every change, `webhook.removed`.
 
 from __future__ import annotations
 
+import re
 import secrets as random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from app.actions.announce import concerned, label, set_event
+from app.actions.announce import concerned, delivery_id, label, set_event
 from app.actions.ledger import NOT_FOUND, Ledger, lock, unwrap
 from app.actions.services import Services
 from app.domain.errors import FieldError, Refusal, Refused, Unavailable
 from app.domain.events import Actor, Event
 from app.domain.hooks import TOLD, is_pattern
 from app.domain.ids import is_id, new_id
-from app.domain.kinds import VENDOR
+from app.domain.kinds import VENDOR, is_code
 from app.notify.webhook import SECRET_BYTES, secret_of
 from app.storage import clients, institutions, webhooks
 from app.storage.database import Transaction
@@ -31,6 +32,7 @@ SCOPE = "admin"
 MOST = 20
 OVERLAP = timedelta(hours=24)
 KEPT = timedelta(days=30)
+_INDEX = re.compile(r"\d{1,12}", re.ASCII)
 _STALE = Refusal("stale", "The webhook has changed since; read it again.")
 
 
@@ -179,21 +181,27 @@ async def end_of_clients(tx: Transaction, books: Mapping[str, Ledger], gone: Col
 
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
-    """A page of messages that were given up, oldest first; `next_cursor` is null on the last."""
+    """A page of messages that were given up; `next_cursor` is null on the last."""
 
     items: tuple[OutboxRow, ...]
     next_cursor: str | None
 
 
 async def dead_letters(services: Services, caller: Caller, name: str, limit: int, cursor: str | None) -> DeadLetters:
-    """What was given up of a webhook. Raises `Refused`: not-found, insufficient-scope, validation."""
+    """What was given up, by institution, oldest first. Raises `Refused`: not-found, insufficient-scope, validation."""
     async with services.database.read() as tx:
         _seen(await _read(tx, name), caller)
-        if cursor is not None and not is_id(cursor, "evt"):
-            raise Refused(Refusal.of_field("/cursor", "Give the next_cursor of the page before, as it is."))
-        rows = await webhooks.dead_letters(tx, name, limit + 1, None if cursor is None else f"{name}/{cursor}")
+        after = None if cursor is None else _open_cursor(name, cursor)
+        rows = await webhooks.dead_letters(tx, name, limit + 1, after)
     items = tuple(rows[:limit])
-    return DeadLetters(items, items[-1].payload["event"] if len(rows) > limit else None)
+    return DeadLetters(items, f"{items[-1].log}.{items[-1].payload['index']}" if len(rows) > limit else None)
+
+
+def _open_cursor(name: str, cursor: str) -> tuple[str, str]:
+    log, _, index = cursor.rpartition(".")
+    if not is_code(log) or not _INDEX.fullmatch(index):
+        raise Refused(Refusal.of_field("/cursor", "Give the next_cursor of the page before, as it is."))
+    return log, delivery_id(name, int(index))
 
 
 async def redeliver(services: Services, caller: Caller, name: str) -> WebhookView:

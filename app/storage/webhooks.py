@@ -180,12 +180,15 @@ async def counts(tx: Transaction, chosen: Sequence[str]) -> dict[str, Counted]:
     return found
 
 
-async def dead_letters(tx: Transaction, webhook: str, limit: int, after: str | None = None) -> list[OutboxRow]:
-    """What was given up of a webhook, oldest first; `after`: the id of the last one of the page before."""
+async def dead_letters(
+    tx: Transaction, webhook: str, limit: int, after: tuple[str, str] | None = None
+) -> list[OutboxRow]:
+    """What was given up of a webhook, by institution, oldest first; `after`: log and id of the last one before."""
     query = select_rows(_OUTBOX, OutboxRow).where(_OUTBOX.c.webhook == webhook, _OUTBOX.c.status == "failed")
     if after is not None:
-        query = query.where(_OUTBOX.c.id > after)
-    return [OutboxRow(*found) for found in await tx.connection.execute(query.order_by(_OUTBOX.c.id).limit(limit))]
+        query = query.where(sa.tuple_(_OUTBOX.c.log, _OUTBOX.c.id) > after)
+    query = query.order_by(_OUTBOX.c.log, _OUTBOX.c.id).limit(limit)
+    return [OutboxRow(*found) for found in await tx.connection.execute(query)]
 
 
 async def revive(tx: Transaction, webhook: str, now: datetime) -> int:
