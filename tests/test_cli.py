@@ -209,6 +209,10 @@ def test_clients_are_added_and_rotated_by_hand(shell: Shell) -> None:
     assert "scopes[0]: one of accounts" in wrong.stderr
 
 
+def test_webhooks_are_listed(shell: Shell) -> None:
+    assert shell.done("webhooks", "--json") == ""
+
+
 def test_the_doctor_agrees(shell: Shell) -> None:
     assert shell.done("doctor") == "Every tree, trail and table agrees.\n"
     assert shell.done("doctor", "--json") == ""

@@ -8,6 +8,8 @@ from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
 
 from app.api.problems import Problem
+from app.api.webhook_forms import WebhookMessage
+from app.api.webhooks import told
 
 _ABOUT = (
     "Vendor systems file access requests, and institutions' approvers answer them on pages. Every error is a problem "
@@ -17,7 +19,7 @@ _ABOUT = (
 
 
 def description(router: APIRouter, version: str) -> dict[str, Any]:
-    """The OpenAPI document of these routes."""
+    """The OpenAPI document of these routes, and of what webhooks are told."""
     document = get_openapi(
         title="Countersign",
         version=version,
@@ -25,14 +27,16 @@ def description(router: APIRouter, version: str) -> dict[str, Any]:
         description=_ABOUT,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         routes=router.routes,
+        webhooks=told.routes,
     )
     schemas = document["components"]["schemas"]
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas |= problem.pop("$defs")
-    schemas["Problem"] = problem
+    for model in (Problem, WebhookMessage):
+        described = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+        schemas |= described.pop("$defs") | {model.__name__: described}
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no route answers with
         schemas.pop(name, None)
-    for operation in (each for path in document["paths"].values() for each in path.values()):
+    every = [*document["paths"].values(), *document["webhooks"].values()]
+    for operation in (each for path in every for each in path.values()):
         _forget_default_error(operation["responses"])
     return document
 

@@ -23,6 +23,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_JSON = {"PATCH": ("application/json", "application/merge-patch+json")}
 _HSTS = "max-age=63072000"
 
 
@@ -44,7 +45,7 @@ class Call(Request):
     async def json(self) -> Any:
         """The body's value (RFC 8259). Raises `Refused`: unsupported-media-type, malformed."""
         if not self._read:
-            if media_type(self) != "application/json":
+            if media_type(self) not in _JSON.get(self.method, ("application/json",)):
                 raise Refused(Refusal("unsupported-media-type", "Send the body as application/json."))
             try:
                 self._value = strict_json(await self.body())

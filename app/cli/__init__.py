@@ -28,6 +28,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "doctor": "auditing",
         "keys": "keeping",
         "client": "keeping",
+        "webhooks": "keeping",
         "demo": "showing",
     }
 )

@@ -15,6 +15,7 @@ from app.actions.institutions import Applied, plan
 from app.actions.institutions import apply as apply_world
 from app.actions.keys import rotate_token_keys
 from app.actions.services import Services
+from app.actions.webhooks import WebhookView, overview
 from app.actions.world import read_client, read_world
 from app.actions.worldspecs import World
 from app.actions.worldtable import WorldError
@@ -178,3 +179,28 @@ def _tell_secret(client_id: str, secret: str, *, as_json: bool) -> None:
         echo_json({"client_id": client_id, "client_secret": secret})
     else:
         typer.echo(secret)
+
+
+@commands.command("webhooks")
+def list_webhooks(as_json: Json = False) -> None:
+    """List the webhooks of API clients, and how many messages wait for each or were given up.
+
+    They are set, changed and sent once more by `/v1/webhooks`. Exit code 1 where messages were given up.
+    """
+
+    async def run(services: Services) -> list[WebhookView]:
+        return await overview(services)
+
+    every = with_services(run)
+    for each in every:
+        told = {"id": each.row.id, "url": each.row.url, "enabled": each.row.enabled, "error": each.health.error}
+        told |= {"waiting": each.counted.waiting, "dead": each.counted.dead}
+        if as_json:
+            echo_json(told)
+        else:
+            state = "" if each.row.enabled else ", disabled"
+            trouble = "" if each.health.error is None else f" ({each.health.error})"
+            counted = f"{each.counted.waiting} waiting, {each.counted.dead} given up"
+            typer.echo(f"{each.row.id} {each.row.url}: {counted}{state}{trouble}")
+    if any(each.counted.dead for each in every):
+        raise typer.Exit(NO)

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.actions import decisions, doctor, grants, introspection, requests
+from app.actions import decisions, doctor, grants, introspection, requests, webhooks
 from app.actions.institutions import apply
 from app.actions.operators import operator
 from app.actions.worldspecs import ClientSpec, InstitutionSpec
@@ -129,3 +129,15 @@ async def test_no_grant_slips_past_the_end_of_its_client(enrolled: World) -> Non
     assert {each.status.value for each in found.items} <= {"pending", "revoked"}
     world.skip(timedelta(minutes=5))
     await _fine(world)
+
+
+async def test_the_webhooks_of_a_client_that_is_taken_out_are_removed(enrolled: World) -> None:
+    world, gateway = enrolled, await _gateway(enrolled)
+    for caller in (gateway, gateway, world.caller):
+        wanted = webhooks.Wanted("https://cases.vendor.example/hooks", ("*",), (CODE,))
+        await webhooks.create(world.services, caller, wanted)
+    await _apply(world, file(world))
+    left = await webhooks.overview(world.services)
+    assert [each.row.client for each in left] == [world.client]
+    removed = await _events(world, "webhook.removed")
+    assert [each.entry.actor.kind for each in removed] == ["operator", "operator"]

@@ -6,17 +6,19 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
 
-from app.actions import requests, webhooks
+from app.actions import doctor, requests, webhooks
 from app.actions.clients import add_client
 from app.actions.clock import sweep
 from app.actions.deliver_webhooks import deliver_webhooks
 from app.actions.held import hold
+from app.actions.institutions import apply
 from app.actions.ledger import unwrap, write
 from app.actions.operators import operator
 from app.actions.webhooks import Wanted, WebhookView
@@ -29,6 +31,7 @@ from app.domain.request import complete
 from app.storage import clients, entries
 from app.storage.leaves import Stored
 from app.tokens.clients import SCOPES, Caller
+from tests.actions.test_institutions import another, file
 from tests.actions.worlds import CODE, HEAD, World
 from tests.fixtures.receiver import Receiver, receiving
 
@@ -341,3 +344,15 @@ async def test_a_sink_that_is_down_for_an_hour_gets_a_thousand_messages_each_and
     assert set(messages.values()) == {1}
     assert lost.keys() <= messages.keys()
     assert {each.row.id for each in filed} < {each.told["data"]["id"] for each in receiver.taken}
+
+
+async def test_a_new_institution_is_told_about_from_its_first_entries_on(world: World, receiver: Receiver) -> None:
+    name, _ = await listen(world, receiver)
+    declared = file(world)
+    new = replace(declared, institutions=(*declared.institutions, another(world, "02NEW_INST")))
+    assert not (await apply(world.services, new, operator(world.services, "tests"))).refused
+    async with world.services.database.read() as tx:
+        stored = await entries.read_leaves(tx, "02NEW_INST", 0, 2)
+    assert [each.entry.type for each in stored] == ["trail.opened", "webhook.set"]
+    await webhooks.remove(world.services, await admin(world), name, None)
+    assert await doctor.examine(world.services) == []

@@ -195,6 +195,40 @@ async def test_the_whole_call_has_a_deadline_not_only_each_byte() -> None:
         over.set()
 
 
+async def test_a_body_is_sent_and_nothing_but_the_head_of_the_answer_read() -> None:
+    """However much is answered, and however slowly."""
+    heard, over = bytearray(), asyncio.Event()
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.extend(await reader.readuntil(b"{}"))
+        writer.write(b"HTTP/1.1 202 Accepted\r\nRetry-After: 7\r\nContent-Encoding: br\r\n\r\n" + b" " * (2 << 20))
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(endless, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks"
+        reply = await development().post(address, b"{}", {"X-Name": "value"})
+        over.set()
+    assert (reply.status, reply.retry_after) == (202, "7")
+    assert heard.startswith(b"POST /hooks HTTP/1.1\r\n")
+    assert b"\r\nx-name: value\r\n" in heard.lower()
+
+
+@pytest.mark.parametrize("location", ["/", "http://127.0.0.1:1/"])
+async def test_a_body_is_not_carried_on_by_a_redirect(location: str) -> None:
+    async with listening(f"HTTP/1.1 307 Moved\r\nLocation: {location}\r\n\r\n".encode()) as (canary, port):
+        reply = await development().post(f"http://127.0.0.1:{port}/", b"{}", {})
+    assert (reply.status, canary.connections) == (307, 1)
+
+
+async def test_a_body_goes_to_no_address_inside_and_over_no_plain_http() -> None:
+    async with listening() as (canary, port):
+        for fetcher, problem in ((Fetcher(allow_http=True), "address"), (Fetcher(allow_private=True), "scheme")):
+            with pytest.raises(FetchError, match=problem):
+                await fetcher.post(f"http://localhost:{port}/", b"{}", {})
+    assert canary.connections == 0
+
+
 async def test_a_proxy_in_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     async with listening() as (canary, port), listening() as (proxy, proxy_port):
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
