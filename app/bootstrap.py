@@ -16,6 +16,7 @@ from app.notify.smtp import SmtpSettings
 from app.settings import PREFIX, Settings, SettingsError
 from app.storage.database import Clock, Database
 from app.storage.heads import FileHeads
+from app.storage.object_store import ObjectStore
 from app.tokens import keys
 from app.tokens.keyfiles import KeysError
 from app.tokens.keys import KeyRing
@@ -31,6 +32,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Services:
         secrets=Secrets(settings.secret_key),
         ring=_ring(settings),
         heads=FileHeads(_directory(settings)),
+        objects=ObjectStore(settings.object_store),
         provider=ProviderClient(
             Fetcher(allow_private=settings.allow_private_networks, allow_http=settings.development)
         ),

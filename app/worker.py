@@ -18,13 +18,14 @@ import structlog
 from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
 
-from app.actions import clock, session_clock
+from app.actions import clock, recordings, session_clock
 from app.actions import deliver as delivery
 from app.actions import deliver_webhooks as hooks
 from app.actions.clock import sweep, tell_refusals, tidy
 from app.actions.deliver import deliver
 from app.actions.deliver_webhooks import deliver_webhooks
 from app.actions.logout import time_out
+from app.actions.recordings import retain
 from app.actions.services import Services
 from app.actions.session_clock import watch_over
 from app.api import representation
@@ -61,9 +62,10 @@ DUTIES = (
     Duty("deliver", deliver, PACE_S, delivery.BATCH),
     Duty("webhooks", _webhooks, PACE_S, hooks.BATCH),
     Duty("clock", sweep, PACE_S, clock.BATCH),
-    Duty("sessions", watch_over, PACE_S, session_clock.BATCH),
+    Duty("watch", watch_over, PACE_S, session_clock.BATCH),
     Duty("refusals", tell_refusals, SLOW_PACE_S / 4, sys.maxsize),
     Duty("sessions", time_out, SLOW_PACE_S, sys.maxsize),
+    Duty("retention", retain, 60 * SLOW_PACE_S, recordings.BATCH),
     Duty("tidy", _tidy, SLOW_PACE_S, sys.maxsize),
 )
 

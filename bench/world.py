@@ -26,6 +26,7 @@ from app.identity.provider import ProviderClient
 from app.storage import clients
 from app.storage.database import Database
 from app.storage.heads import FileHeads
+from app.storage.object_store import ObjectStore
 from app.tokens import keys
 from app.tokens.clients import SCOPES, Caller
 from app.tokens.keys import KeyRing
@@ -97,6 +98,7 @@ def build_services(
         secrets=Secrets(b"a secret key of forty bytes, for the bench"),
         ring=KeyRing(directory / "keys"),
         heads=FileHeads(directory / "heads"),
+        objects=ObjectStore((directory / "objects").absolute().as_uri()),
         provider=ProviderClient(edge),
         webhooks=Fetcher(),
         smtp=None,

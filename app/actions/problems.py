@@ -36,7 +36,7 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
     ),
     "method-not-allowed": (405, "There is no such method here", "Use one of the methods that `Allow` names."),
     "stale": (412, "It has changed since you read it", "Read it again, and send the new `ETag` as `If-Match`."),
-    "too-large": (413, "The body is too large", "Send at most 1 MiB."),
+    "too-large": (413, "The body is too large", "Send at most 1 MiB; of a recording, 64 MiB a part."),
     "unsupported-media-type": (
         415,
         "The body is of a type that is not read here",
@@ -137,6 +137,21 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
         403,
         "This token opens no session",
         "Obtain a new approval token: each opens one session, at its environment's gateway, soon after it was given.",
+    ),
+    "digest-mismatch": (
+        400,
+        "The bytes are not those that were announced",
+        "Send the part again, with the `Content-Digest` (RFC 9530) of exactly its bytes. Nothing was kept.",
+    ),
+    "part-differs": (
+        409,
+        "This part is there, with other bytes",
+        "A part is never changed. Send what is new under the next number.",
+    ),
+    "recording-erased": (
+        410,
+        "This part was erased",
+        "Recordings are kept as long as the institution's policy says; the trail keeps their digests for good.",
     ),
     # Answering, on pages.
     "not-approver": (403, "You are not an approver for this request", _ASK_ADMIN),

@@ -12,6 +12,7 @@ from app.storage.checks import Asked, Found
 from app.storage.database import Database
 from app.storage.grouped import GroupedRead
 from app.storage.heads import FileHeads
+from app.storage.object_store import ObjectStore
 from app.tokens.keys import KeyRing
 from app.tokens.secrets import Secrets
 
@@ -29,6 +30,7 @@ class Services:
     secrets: Secrets
     ring: KeyRing
     heads: FileHeads
+    objects: ObjectStore
     provider: ProviderClient
     webhooks: Fetcher
     smtp: SmtpSettings | None

@@ -28,8 +28,9 @@ _HSTS = "max-age=63072000"
 
 
 class Call(Request):
-    """A request whose body is at most `MAX_BODY` long, and strict JSON where it is read as such."""
+    """A request whose body is at most `limit` long, and strict JSON where it is read as such."""
 
+    limit = MAX_BODY
     _value: object = None
     _read = False
 
@@ -38,8 +39,8 @@ class Call(Request):
         length = 0
         async for piece in super().stream():
             length += len(piece)
-            if length > MAX_BODY:
-                raise Refused(Refusal("too-large", f"The body is longer than {MAX_BODY} bytes."))
+            if length > self.limit:
+                raise Refused(Refusal("too-large", f"The body is longer than {self.limit} bytes."))
             yield piece
 
     async def json(self) -> Any:
@@ -63,6 +64,8 @@ def media_type(request: Request) -> str:
 class ApiRoute(APIRoute):
     """Turns whatever is refused into problem documents."""
 
+    call: type[Call] = Call
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's own handler, guarded."""
         handle = super().get_route_handler()
@@ -73,7 +76,7 @@ class ApiRoute(APIRoute):
             return await handle(call)
 
         async def handler(request: Request) -> Response:
-            return await self.guard(Call(request.scope, request.receive), read_and_handle)
+            return await self.guard(self.call(request.scope, request.receive), read_and_handle)
 
         return handler
 

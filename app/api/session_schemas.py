@@ -143,6 +143,13 @@ class Sessions(BaseModel):
     next_cursor: str | None
 
 
+class Part(BaseModel):
+    """A part that is kept: the SHA-256 of its bytes in hex, and how many they are."""
+
+    sha256: str
+    bytes: int
+
+
 class Heard(BaseModel):
     """Whether the session goes on. `not_after` stands where it does, `because` where it does not."""
 

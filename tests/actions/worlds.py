@@ -39,6 +39,7 @@ from app.storage import clients
 from app.storage.database import Database
 from app.storage.heads import FileHeads
 from app.storage.migrate import migrate
+from app.storage.object_store import ObjectStore
 from app.tokens import keys
 from app.tokens.clients import SCOPES, Caller
 from app.tokens.keys import KeyRing
@@ -202,6 +203,7 @@ async def run_world(
             secrets=Secrets(b"a secret key of forty bytes, for tests.."),
             ring=KeyRing(directory / "keys"),
             heads=FileHeads(directory / "heads"),
+            objects=ObjectStore((directory / "objects").as_uri()),
             provider=provider_client(),
             webhooks=Fetcher(allow_private=True, allow_http=True, tls=TLS, total_timeout_s=2),
             smtp=None,

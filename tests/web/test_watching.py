@@ -1,9 +1,12 @@
-"""Taking a session away on the pages."""
+"""Sessions on the pages: one taken away, and what was recorded of it."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
+from app.actions.recordings import NewPart, add_part
 from tests.actions.watching import approved, opened, row_of
-from tests.actions.worlds import HEAD
+from tests.actions.worlds import AUDITOR, HEAD
 from tests.web.site import BASE, Site
 
 
@@ -25,3 +28,22 @@ async def test_an_approver_ends_a_session_in_one_press_by_a_form_of_ours(site: S
     site.leave()
     stranger = await site.client.post(path, data={"csrf": token}, headers=origin)
     assert stranger.headers["location"].startswith("/sign-in?next=")
+
+
+async def test_a_part_is_a_file_for_auditors_and_nothing_for_strangers(site: Site) -> None:
+    session = await opened(site.world)
+
+    async def cast() -> AsyncIterator[bytes]:
+        yield b"<script>alert(1)</script>"
+
+    await add_part(site.world.services, session, site.world.client, NewPart(1, "text/html", {}, cast()))
+    path = f"/sessions/{session}/recording/1"
+    assert (await site.get(path)).headers["location"].startswith("/sign-in?next=")
+    site.enter(AUDITOR)
+    answer = await site.get(path)
+    assert (answer.status_code, answer.content) == (200, b"<script>alert(1)</script>")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment;")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    for wrong in ("2", "0", "one", "9" * 30):
+        assert (await site.get(f"/sessions/{session}/recording/{wrong}")).status_code == 404
