@@ -18,7 +18,7 @@ import structlog
 from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
 
-from app.actions import clock, recordings, session_clock
+from app.actions import clock, recordings, session_clock, standing
 from app.actions import deliver as delivery
 from app.actions import deliver_webhooks as hooks
 from app.actions.clock import sweep, tell_refusals, tidy
@@ -63,6 +63,7 @@ DUTIES = (
     Duty("webhooks", _webhooks, PACE_S, hooks.BATCH),
     Duty("clock", sweep, PACE_S, clock.BATCH),
     Duty("watch", watch_over, PACE_S, session_clock.BATCH),
+    Duty("standing", standing.sweep, PACE_S, standing.BATCH),
     Duty("refusals", tell_refusals, SLOW_PACE_S / 4, sys.maxsize),
     Duty("sessions", time_out, SLOW_PACE_S, sys.maxsize),
     Duty("retention", retain, 60 * SLOW_PACE_S, recordings.BATCH),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.actions import giving
 from app.actions.admission import admit
 from app.actions.decisions import countersigned
-from app.actions.journey import Where, arrive
+from app.actions.journey import Arrived, Where, arrive
 from app.actions.services import Services
-from app.actions.signin import refuse_sign_in, renew, visitor
+from app.actions.signin import Visitor, refuse_sign_in, renew, visitor
 from app.domain.errors import Refused
 
 
@@ -33,9 +34,17 @@ async def finish(
     arrived = await arrive(services, code, parameters, browser)
     if arrived.purpose == "countersign":
         who = await visitor(services, cookie)
-        request_id = await countersigned(services, who, code, arrived, where)
-        return Finished(f"/requests/{request_id}", None if who is None else await renew(services, who))
+        path = await _countersigned(services, who, code, arrived, where)
+        return Finished(path, None if who is None else await renew(services, who))
     if isinstance(arrived.outcome, str):
         raise Refused(await refuse_sign_in(services, code, arrived.outcome, where))
     fresh, enrolling = await admit(services, code, arrived.outcome, where, cookie)
     return Finished(f"/enrol/{code}" if enrolling else str(arrived.details["next"]), fresh)
+
+
+async def _countersigned(services: Services, who: Visitor | None, code: str, arrived: Arrived, where: Where) -> str:
+    """What a countersignature was for is recorded; the page that shows it. Raises `Refused`."""
+    if giving.KIND in arrived.details:
+        await giving.countersigned(services, who, code, arrived, where)
+        return "/settings/standing-approvals"
+    return f"/requests/{await countersigned(services, who, code, arrived, where)}"

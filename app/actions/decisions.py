@@ -22,7 +22,7 @@ from app.actions.drafting import (
 )
 from app.actions.held import Held, hold
 from app.actions.journey import Arrived, Begun, Plan, Proof, Where, depart
-from app.actions.ledger import NOT_FOUND, unwrap, write
+from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
 from app.actions.mails import Post, post
 from app.actions.reviews import review
 from app.actions.services import Services
@@ -112,7 +112,7 @@ async def _countersign(held: Held, visitor: Visitor | None, arrived: Arrived, wh
     row = own_draft(book.services, found, visitor, held.request.id, book.now)
     problem = arrived.outcome if isinstance(arrived.outcome, str) else None
     if isinstance(arrived.outcome, Proof) and isinstance(row, DraftRow):
-        problem = _mismatch(held, visitor, row, arrived.outcome)
+        problem = mismatch(book, visitor, row, arrived.outcome)
     if problem is not None:
         await refuse(held, visitor, "approve", problem, counted=False)
         if problem == "role-not-shown" and isinstance(arrived.outcome, Proof):
@@ -126,16 +126,16 @@ async def _countersign(held: Held, visitor: Visitor | None, arrived: Arrived, wh
     return await _approve(held, visitor, row, arrived.outcome)
 
 
-def _mismatch(held: Held, visitor: Visitor, row: DraftRow, proof: Proof) -> str | None:
+def mismatch(book: Ledger, visitor: Visitor, row: DraftRow, proof: Proof) -> str | None:
     """What does not fit between the person, the draft and the token; the token itself was judged before."""
     statement = canonical.decode_object(row.statement)
     if (proof.identity.iss, proof.identity.sub) != (visitor.iss, visitor.sub):
         return "other-person"
     if proof.identity.claims.get("nonce") != nonce_of(row.statement):
         return "id-token-nonce"
-    if statement["policy_digest"] != digest_of(held.book.institution.policy.to_data()):
+    if statement["policy_digest"] != digest_of(book.institution.policy.to_data()):
         return "policy-changed"
-    if not claims.proves(held.book.institution, visitor.person, proof.identity, DECIDING_ROLES):
+    if not claims.proves(book.institution, visitor.person, proof.identity, DECIDING_ROLES):
         return "role-not-shown"
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from app.actions import standing
 from app.actions.held import Held, changed_row, grant_row
 from app.actions.ledger import Ledger, lock, unwrap
 from app.actions.mails import post
@@ -117,6 +118,8 @@ async def _placed(book: Ledger, event: Event, new: NewRequest, permit: Permit) -
     if permit.ground == "implementation":
         held.tell(*unwrap(implementation_grant(request, book.institution, book.now, new_id("grt", book.now))))
         mails.implementation()
+    elif await standing.use(held, new.engineer_email):
+        mails.outcome("approved", by=None, because=None)
     else:
         mails.needed("request", mails.approvers())
     await book.append()

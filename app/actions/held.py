@@ -14,7 +14,7 @@ from app.actions.ledger import NOT_FOUND, Ledger
 from app.actions.subject import Subject
 from app.actions.watched import Because, Watched
 from app.domain.errors import Refused
-from app.domain.events import SERVICE, Event
+from app.domain.events import SERVICE, Entry, Event
 from app.domain.request import TERMINAL, AccessRequest, Grant, Status, due, evolve
 from app.storage import grants, requests, sessions
 from app.storage.grants import GrantRow
@@ -39,10 +39,13 @@ class Held(Subject):
         """Tell the events of the clock that are due; every action does this before it judges."""
         self.tell(*due(self.request, self.book.now))
 
-    def tell(self, *events: Event) -> None:
-        """Gather events of this request and fold them into its state."""
+    def tell(self, *events: Event) -> list[Entry]:
+        """Gather events of this request and fold them into its state; the entries they will be."""
+        placed = []
         for event in events:
-            self.request = evolve(self.request, self.book.place(event))
+            placed.append(self.book.place(event))
+            self.request = evolve(self.request, placed[-1])
+        return placed
 
     @property
     def grant_ends(self) -> bool:

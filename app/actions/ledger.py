@@ -18,13 +18,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from app.actions import seals
+from app.actions import seals, standing_rows
 from app.actions.announce import announce
 from app.actions.services import Services
 from app.actions.views import Around, around
 from app.domain.errors import Refusal, Refused, Unavailable
 from app.domain.events import Entry, Event
 from app.domain.institution import CHANGING, Institution, evolve
+from app.domain.standing import evolve as evolve_standing
 from app.storage import institutions, leaves, outbox, refusals
 from app.storage.database import Transaction
 from app.storage.heads import HeadStoreError
@@ -130,9 +131,18 @@ class Ledger:
             enrolled = institution.enrolled_at is not None
             self.row = replace(self.row, state=institution.to_data(), enrolled=enrolled)
             await institutions.save(self.tx, self.row)
+            await self._end_standing()
         folded = seals.last_change(entries)
         if sealed and folded is not None:
             await seals.put(self.services.secrets, self.tx, self.row, folded)
+
+    async def _end_standing(self) -> None:
+        """End the standing approvals that do not hold after a change of the institution, in its own append."""
+        secrets = self.services.secrets
+        for state in await standing_rows.unfit(secrets, self.tx, self.institution):
+            event = standing_rows.ended_event(state, "rules")
+            self.head, stored = await leaves.append(self.tx, self.head, [event])
+            await standing_rows.save(secrets, self.tx, self.code, evolve_standing(state, stored[0].entry))
 
 
 @asynccontextmanager

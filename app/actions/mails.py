@@ -161,10 +161,9 @@ class Post:
         to = [reader.email for reader in readers] or list(addresses)
         thread = canonical.sha(f"{self._held.row.id} {','.join(to)}".encode()).removeprefix("sha256:")[:32]
         first = message_id(thread, self._domain())
-        begins = isinstance(facts, ApprovalNeeded | ImplementationNotice) and facts.kind in {
-            "request",
-            "implementation",
-        }
+        begins = facts.kind in {"request", "implementation"} or (
+            isinstance(facts, Outcome) and facts.result == "approved" and facts.request.ground == "standing"
+        )
         identifier = first if begins else message_id(outbox_id, self._domain())
         data = {
             "about": self._held.row.id,

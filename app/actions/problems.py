@@ -168,6 +168,11 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
     ),
     "draft-over": (410, "This answer is no longer open", "Open the request and answer again."),
     "form-refused": (403, "This form cannot be taken", "Open the page again, and send the form from there."),
+    "standing-not-allowed": (
+        409,
+        "The policy allows no standing approvals",
+        "An admin of the institution can allow them in its policy, by a countersigned change.",
+    ),
     # Keeping people and environments.
     "last-admin": (409, "The last admin stays", "Let another admin sign in first; then one of the two can go."),
     "countersignature-needed": (

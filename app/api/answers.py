@@ -202,6 +202,30 @@ class Environment(BaseModel):
     gateway_audience: str
 
 
+class StandingApproval(BaseModel):
+    """A standing approval; one of `environment` and `case` is null. `minutes`: its longest window."""
+
+    id: str
+    state: Annotated[str, Field(description="`waiting`: not enough have given it; `open`; `ended`")]
+    ended_because: Annotated[str | None, Field(description="`approver`, `rules`, `elapsed` or `used`")]
+    environment: str | None
+    case: str | None
+    roles: Annotated[list[str], Field(description="none: whatever is asked")]
+    minutes: int
+    uses: int
+    used: int
+    not_after: Stamp
+    given_by: list[str]
+    givers_wanted: int
+
+
+class StandingApprovals(BaseModel):
+    """A page of standing approvals."""
+
+    items: list[StandingApproval]
+    next_cursor: str | None
+
+
 class Entry(BaseModel):
     """One entry of a trail; `private` is null where the caller may not see it, or nothing is there."""
 

@@ -197,6 +197,15 @@ class ListQuery(BaseModel):
     cursor: Annotated[str, Field(max_length=200)] | None = None
 
 
+class PageQuery(BaseModel):
+    """Which page a list shows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
 class EntriesQuery(BaseModel):
     """Which entries a list shows."""
 

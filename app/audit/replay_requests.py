@@ -39,7 +39,7 @@ from app.domain.times import stamp
 from app.trail import canonical
 
 _NUMBER = re.compile(r"(\d{4})-(\d{4,9})")
-_HOLE, _MAX_NAME = "\ue000", 200
+HOLE, _MAX_NAME = "\ue000", 200
 _RUNNING = frozenset({Status.APPROVED, Status.ACTIVE})
 
 
@@ -148,7 +148,7 @@ def _judge_text(world: World, request: AccessRequest, text: str, terms: Terms) -
     if engineer is None or request.environment not in institution.environments:
         return
     approval = Approval(
-        vendor=_HOLE,
+        vendor=HOLE,
         engineer_name=engineer["engineer_name"] or "",
         engineer_id=engineer["engineer_id"] or "",
         account=request.account,
@@ -157,16 +157,16 @@ def _judge_text(world: World, request: AccessRequest, text: str, terms: Terms) -
         case_number=request.case_number,
         terms=terms,
         zone=institution.zone,
-        zone_name=_HOLE,
+        zone_name=HOLE,
     )
     by_code = replace(approval, institution=institution.code)
-    if not any(_reads(approval_text(each, name), text) for name in SENTENCES for each in (approval, by_code)):
+    if not any(reads(approval_text(each, name), text) for name in SENTENCES for each in (approval, by_code)):
         raise Fault("text-differs", "the sentence that was signed is not that of these terms")
 
 
-def _reads(form: str, text: str) -> bool:
+def reads(form: str, text: str) -> bool:
     """Whether `text` is `form` with a name of at most 200 characters in each hole."""
-    first, *others = form.split(_HOLE)
+    first, *others = form.split(HOLE)
     if not text.startswith(first):
         return False
     place = len(first)

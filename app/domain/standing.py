@@ -87,7 +87,10 @@ def evolve(standing: StandingApproval, entry: Entry) -> StandingApproval:
         return replace(standing, used=standing.used + 1)
     ends = entry.type == "standing_approval.ended" and entry.subject == standing.id
     require(ends and standing.ended_because is None, f"{entry.type} does not fit a standing approval")
-    return replace(standing, ended_because=entry.data["because"])
+    because = entry.data["because"]
+    require((because == "approver") == (entry.actor.kind == "person"), "because: does not fit the actor")
+    require(because != "elapsed" or entry.at >= standing.not_after, "because: it is not over yet")
+    return replace(standing, ended_because=because)
 
 
 def _offered(entry: Entry) -> StandingApproval:

@@ -148,6 +148,27 @@ def approval_text(approval: Approval, language: str = DEFAULT_LANGUAGE) -> str:
     return SENTENCES.get(language, SENTENCES[DEFAULT_LANGUAGE])(approval)
 
 
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What the sentence of a standing approval tells; one of `environment` and `case_number` is null."""
+
+    vendor: str
+    institution: str
+    environment: Environment | None
+    case_number: str | None
+    roles: tuple[str, ...]
+    max_window_minutes: int
+    uses: int
+    not_after: datetime
+    zone: tzinfo
+    zone_name: str
+
+
+def standing_text(advance: Advance, language: str = DEFAULT_LANGUAGE) -> str:
+    """The sentence that the giver of a standing approval signs; English where the language has none yet."""
+    return ADVANCES.get(language, ADVANCES[DEFAULT_LANGUAGE])(advance)
+
+
 _MONTHS_EN = "January February March April May June July August September October November December".split()
 _PRODUCTS_EN: Mapping[str, str] = MappingProxyType(
     {"alma": "Alma", "primo_ve": "Primo VE", "leganto": "Leganto", "esploro": "Esploro"}
@@ -155,13 +176,31 @@ _PRODUCTS_EN: Mapping[str, str] = MappingProxyType(
 
 
 def _english(approval: Approval) -> str:
-    terms, environment = approval.terms, approval.environment
-    place = f"{_PRODUCTS_EN[environment.product]} {environment.tier} ({environment.environment})"
+    terms = approval.terms
     return (
         f"I approve that {approval.engineer_name} ({approval.engineer_id}) of {approval.vendor} "
-        f"uses {approval.account} in {place} of {approval.institution} "
+        f"uses {approval.account} in {_place_en(approval.environment)} of {approval.institution} "
         f"{_window_en(approval)}, {_roles_en(terms.roles)}, for case {approval.case_number}."
     )
+
+
+def _advance_en(advance: Advance) -> str:
+    where = "any environment" if advance.environment is None else _place_en(advance.environment)
+    about = "for any case" if advance.case_number is None else f"for case {advance.case_number}"
+    times = "once" if advance.uses == 1 else f"up to {advance.uses} times"
+    return (
+        f"I approve in advance, {times} until {_instant_en(advance.not_after, advance)}, that engineers of "
+        f"{advance.vendor} use its account in {where} of {advance.institution} {about}, each time for at most "
+        f"{advance.max_window_minutes} minutes, {_advance_roles_en(advance.roles)}."
+    )
+
+
+def _advance_roles_en(roles: tuple[str, ...]) -> str:
+    return _roles_en(roles) if roles else "with whatever roles are asked"
+
+
+def _place_en(environment: Environment) -> str:
+    return f"{_PRODUCTS_EN[environment.product]} {environment.tier} ({environment.environment})"
 
 
 def _window_en(approval: Approval) -> str:
@@ -174,7 +213,7 @@ def _window_en(approval: Approval) -> str:
     return f"{length} {begins}{ends}"
 
 
-def _instant_en(at: datetime, approval: Approval) -> str:
+def _instant_en(at: datetime, approval: Approval | Advance) -> str:
     local, utc = at.astimezone(approval.zone), at.astimezone(UTC)
     there = _clock_en(utc) if utc.date() == local.date() else f"{_date_en(utc)} {_clock_en(utc)}"
     return f"{_date_en(local)} {_clock_en(local)} ({approval.zone_name}; {there} UTC)"
@@ -201,3 +240,6 @@ def _roles_en(roles: tuple[str, ...]) -> str:
 
 SENTENCES: Mapping[str, Callable[[Approval], str]] = MappingProxyType({"en": _english})
 """The sentence of an approval by language."""
+
+ADVANCES: Mapping[str, Callable[[Advance], str]] = MappingProxyType({"en": _advance_en})
+"""The sentence of a standing approval by language."""

@@ -23,6 +23,7 @@ GRANTS: Mapping[sa.Table, str] = {
     tables.logs: _CHANGING,
     tables.institutions: _CHANGING,
     tables.seals: _CHANGING,
+    tables.standing_approvals: _CHANGING,
     tables.roster: _CHANGING,
     tables.requests: _CHANGING,
     tables.request_numbers: _CHANGING,

@@ -24,6 +24,7 @@ from app.storage.columns import Instant, Names
 from app.storage.delivery_tables import outbox, webhook_sequences, webhooks
 from app.storage.integrity_tables import seals
 from app.storage.session_tables import recording_keys, session_events, session_parts, session_segments, sessions
+from app.storage.standing_tables import standing_approvals
 from app.storage.trail_tables import (
     Code,
     Id,
@@ -39,7 +40,8 @@ from app.storage.trail_tables import (
 )
 
 __all__ = ["evidence", "leaves", "logs", "metadata", "outbox", "private_parts", "recording_keys", "session_events"]
-__all__ += ["seals", "session_parts", "session_segments", "sessions", "tiles", "webhook_sequences", "webhooks"]
+__all__ += ["seals", "session_parts", "session_segments", "sessions", "standing_approvals", "tiles"]
+__all__ += ["webhook_sequences", "webhooks"]
 
 # Institutions and people.
 

@@ -15,8 +15,8 @@ from app.audit.verify import verify_bundle
 from app.domain.events import SERVICE, Actor, Event
 from app.domain.ids import encode
 from app.domain.policy import Policy
-from app.domain.statement import standing_statement
-from app.domain.times import stamp
+from app.domain.statement import Advance, standing_statement, standing_text
+from app.domain.times import parse_stamp, stamp
 from app.trail import canonical, log
 from tests.audit.moves import pending, running
 from tests.audit.world import AUDITOR, CLIENT, CODE, HEAD, SECOND, THIRD, Someone, World
@@ -178,21 +178,32 @@ def test_a_revocation_by_a_stop_code_that_nobody_used_is_found(tmp_path: Path) -
 # --- standing approvals -----------------------------------------------------------------------------------------------
 
 
-def _given(world: World, person: Someone = HEAD, **changes: Any) -> str:
-    """A standing approval for the sandbox environment, countersigned."""
+def _given(world: World, person: Someone = HEAD, text: str | None = None, **changes: Any) -> str:
+    """A standing approval for the production environment, countersigned."""
     standing = world.new("sta")
     terms = {
         "case": None, "environment": "alma-production", "roles": ["Circulation", "Fulfillment"],
         "max_window_minutes": 240, "uses": 2, "not_after": stamp(world.now + timedelta(days=7)), **changes,
     }  # fmt: skip
     statement = standing_statement(
-        origin=world.trail.origin, institution=CODE, standing=standing, terms=terms, text="I approve in advance.",
+        origin=world.trail.origin, institution=CODE, standing=standing, terms=terms,
+        text=text or _sentence(world, terms),
         policy_digest=canonical.sha(canonical.encode(world.institution.policy.to_data())), iss=world.idp.issuer,
         sub=person.sub, salt=log.new_salt(),
     )  # fmt: skip
     data = {**terms, "decisions": [], "evidence": [world.countersign(statement, person.sub)]}
     world.append(Event("standing_approval.given", standing, Actor("person", person.id), data, {"comment": ""}))
     return standing
+
+
+def _sentence(world: World, terms: dict[str, Any]) -> str:
+    place, state = terms["environment"], world.institution
+    advance = Advance(
+        vendor="Ex Libris", institution=CODE, environment=None if place is None else state.environments[place],
+        case_number=terms["case"], roles=tuple(terms["roles"]), max_window_minutes=terms["max_window_minutes"],
+        uses=terms["uses"], not_after=parse_stamp(terms["not_after"]), zone=state.zone, zone_name=state.time_zone,
+    )  # fmt: skip
+    return standing_text(advance)
 
 
 def _used(world: World, standing: str, minutes: int = 60, **changes: Any) -> int:
@@ -261,6 +272,28 @@ def test_a_standing_approval_that_the_policy_forbids_is_found(tmp_path: Path) ->
     world = World().begin(SECOND)
     _given(world)
     assert (len(world.trail.leaves) - 1, "standing-not-allowed") in _found(_verified(world, tmp_path))
+
+
+def test_a_sentence_that_hides_what_is_given_in_advance_is_found(tmp_path: Path) -> None:
+    world = World(policy=STANDING).begin(SECOND)
+    _given(world, text="I approve in advance.")
+    assert (len(world.trail.leaves) - 1, "text-differs") in _found(_verified(world, tmp_path))
+
+
+@pytest.mark.parametrize(
+    "because, code", [("elapsed", "not-by-rules"), ("used", "standing-uses-left"), ("approver", "not-by-rules")]
+)
+def test_an_end_whose_reason_is_not_there_is_found(because: str, code: str, tmp_path: Path) -> None:
+    world = World(policy=STANDING).begin(SECOND)
+    ended = Event("standing_approval.ended", _given(world), SERVICE, {"because": because})
+    index = world.append(ended)[0].index
+    assert (index, code) in _found(_verified(world, tmp_path))
+
+
+def test_fewer_givers_than_the_widest_request_would_need_are_found(tmp_path: Path) -> None:
+    world = World(policy=replace(STANDING, second_approval_over_minutes=120)).begin(SECOND)
+    index = _used(world, _given(world))
+    assert (index, "standing-too-few") in _found(_verified(world, tmp_path))
 
 
 def test_fewer_givers_than_the_policy_asks_are_found(tmp_path: Path) -> None:

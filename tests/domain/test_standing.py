@@ -59,7 +59,7 @@ def test_givers_add_up_and_uses_run_out() -> None:
 
 
 def test_it_ends_once() -> None:
-    end = entry(Event("standing_approval.ended", STA, SERVICE, {"because": "used"}), 7, NOW)
+    end = entry(Event("standing_approval.ended", STA, SERVICE, {"because": "rules"}), 7, NOW)
     ended = evolve(given(None, _giving(1, 5, [])), end)
     assert not ended.open_at(NOW)
     with pytest.raises(IllegalTransition):

@@ -147,6 +147,7 @@ async def test_every_page_is_guarded_and_answers_a_look_like_a_visit(site: Site)
         "/settings/people",
         "/settings/environments",
         "/settings/stop-codes",
+        "/settings/standing-approvals",
         "/settings/sessions",
         "/trail",
         f"/enrol/{CODE}",

@@ -38,7 +38,7 @@ def implementation_grant(
     window = window_now(request.asked, institution, request.environment, "implementation", now)
     if window is None:
         return Refusal("window-closed", "The institution's hours or closed dates leave nothing of this window.")
-    return _approved(request.id, SERVICE, "implementation", (), grant_id, window, request.asked.roles, now)
+    return approved_events(request.id, SERVICE, "implementation", (), grant_id, window, request.asked.roles, now)
 
 
 def decide(
@@ -88,14 +88,16 @@ def _outcome(
         return []
     if outcome == EMPTY:
         return [_denied(request.id, person, EMPTY, tuple(vote.index for vote in request.approving))]
-    return _approved(request.id, person, "approval", outcome.decisions, grant_id, outcome.window, outcome.roles, now)
+    return approved_events(
+        request.id, person, "approval", outcome.decisions, grant_id, outcome.window, outcome.roles, now
+    )
 
 
 def _denied(request_id: str, person: Actor, because: str, decisions: tuple[int, ...]) -> Event:
     return Event("request.denied", request_id, person, {"because": because, "decisions": list(decisions)})
 
 
-def _approved(
+def approved_events(
     request_id: str,
     actor: Actor,
     ground: str,
@@ -104,12 +106,14 @@ def _approved(
     window: Span,
     roles: tuple[str, ...],
     now: datetime,
+    standing: str | None = None,
 ) -> list[Event]:
+    """What gives a grant: `request.approved`, and `request.activated` where the window begins at once."""
     data = {
         "decisions": list(decisions),
         "grant": grant_id,
         "ground": ground,
-        "standing": None,
+        "standing": standing,
         "not_before": stamp(window.start),
         "not_after": stamp(window.end),
         "roles": list(roles),
