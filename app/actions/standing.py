@@ -16,7 +16,7 @@ from app.domain.events import Event
 from app.domain.ids import new_id
 from app.domain.institution import Institution
 from app.domain.standing import StandingApproval, evolve
-from app.domain.standing_rules import enough, judge_giver, may_give, standing_grant, wanted
+from app.domain.standing_rules import Unfit, enough, judge_giver, may_give, standing_grant, wanted
 from app.storage import institutions, roster, standing
 from app.storage.standing import StandingRow
 from app.tokens.clients import Caller
@@ -156,7 +156,7 @@ async def use(held: Held, engineer: str) -> bool:
     book = held.book
     for approval in await _serving(book, engineer):
         events = standing_grant(held.request, book.institution, approval, book.now, new_id("grt", book.now))
-        if not isinstance(events, Refusal):
+        if not isinstance(events, Unfit):
             book.trust_clock()
             used = evolve(approval, held.tell(*events)[0])
             if used.used >= used.uses:

@@ -8,13 +8,12 @@ from app.audit.countersignature import judge_countersignature, judge_statement, 
 from app.audit.findings import Fault
 from app.audit.replay_requests import HOLE, reads
 from app.audit.world import Fields, World
-from app.domain.errors import Refusal
 from app.domain.events import SERVICE, Entry, Event
 from app.domain.institution import is_bound
 from app.domain.people import DECIDING_ROLES
 from app.domain.request import AccessRequest
 from app.domain.standing import StandingApproval, evolve, given
-from app.domain.standing_rules import may_give, window_on
+from app.domain.standing_rules import Unfit, may_give, window_on
 from app.domain.statement import ADVANCES, Advance, standing_text
 from app.domain.times import parse_stamp, stamp
 from app.domain.window import Span
@@ -76,8 +75,8 @@ def standing_used(world: World, entry: Entry, request: AccessRequest) -> None:
         raise Fault("standing-late", "a standing approval is used in the append of the request, or not at all")
     world.standing[before.id] = evolve(before, entry)
     window = window_on(before, request, world.institution, entry.at)
-    if isinstance(window, Refusal):
-        raise Fault(_FAULTS.get(window.problem, window.problem), window.detail)
+    if isinstance(window, Unfit):
+        raise Fault(window.code, window.words)
     engineer = world.engineers.get(request.id)
     email = None if engineer is None else (engineer["engineer_email"] or "").lower()
     if any(world.emails.get(giver.person) == email for giver in before.givers if email):
@@ -116,6 +115,5 @@ def _judge_text(world: World, standing: StandingApproval, text: str) -> None:
         raise Fault("text-differs", "the sentence that was signed is not that of these terms")
 
 
-_FAULTS = {"window-closed": "outcome-differs"}
 HANDLERS = {"standing_approval.given": standing_given, "standing_approval.ended": standing_ended}
 """Type → rule; a use is an approved request's rule."""

@@ -4,6 +4,7 @@ serves, and whether it still holds. The service asks before it appends, the veri
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.data import sorted_unique
@@ -21,7 +22,14 @@ from app.domain.window import Span, clip, cut
 MIN_MINUTES = 15
 MAX_USES = 100
 MAX_ROLES = 40
-_UNFIT = "The standing approval does not admit this request."
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Why a standing approval does not serve a request: the code of a verifier's finding, and what it says."""
+
+    code: str
+    words: str
 
 
 def judge_offer(offered: StandingApproval, institution: Institution, now: datetime) -> Refusal | None:
@@ -87,32 +95,32 @@ def still_holds(standing: StandingApproval, institution: Institution) -> bool:
 
 def window_on(
     standing: StandingApproval, request: AccessRequest, institution: Institution, now: datetime
-) -> Span | Refusal:
+) -> Span | Unfit:
     """The window that a request gets on it, after policy cuts; or why it serves none."""
     asked = request.asked
     fits = standing.admits(
         case_number=request.case_number, environment=request.environment, roles=asked.roles, minutes=asked.minutes
     )
     if not fits or not institution.policy.standing_approvals_allowed or not standing.open_at(now):
-        return Refusal("standing-unfit", _UNFIT)
+        return Unfit("standing-unfit", "the standing approval does not admit this request")
     found = intersect(asked, (), now)
     window = None if found is None else clip(found[0].start, min(found[0].end, standing.not_after), found[0])
     product = institution.environments[request.environment].product
     if window is None or any(not holds_role(institution, each.person, product) for each in standing.givers):
-        return Refusal("standing-unfit", "A giver no longer holds the role, or nothing of the window is left.")
+        return Unfit("standing-unfit", "a giver no longer holds the role, or nothing of the window is left")
     givers = len({giver.person for giver in standing.givers})
     if givers < max(wanted(standing, institution), needed(institution.policy, window, institution)):
-        return Refusal("standing-too-few", "Fewer gave than the policy asks for the widest request that it admits.")
+        return Unfit("standing-too-few", "fewer gave than the policy asks for the widest request that it admits")
     left = cut(window, institution.policy, institution.zone, implementation=False)
-    return left or Refusal("window-closed", "The institution's hours or closed dates leave nothing of this window.")
+    return left or Unfit("outcome-differs", "hours or closed dates leave nothing of this window")
 
 
 def standing_grant(
     request: AccessRequest, institution: Institution, standing: StandingApproval, now: datetime, grant_id: str
-) -> list[Event] | Refusal:
+) -> list[Event] | Unfit:
     """The approval at once on a standing approval, in the append of the request's creation."""
     window = window_on(standing, request, institution, now)
-    if isinstance(window, Refusal):
+    if isinstance(window, Unfit):
         return window
     roles = request.asked.roles
     return approved_events(request.id, SERVICE, "standing", (), grant_id, window, roles, now, standing.id)
