@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from app import __version__
+from app.actions.followers import Followers
 from app.actions.services import Services
 from app.identity.http import Fetcher
 from app.identity.provider import ProviderClient
@@ -27,8 +28,10 @@ WEBHOOK_TIMEOUT_S = 15.0
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Services:
     """The services. Nothing is connected yet; `close` them in the end. Raises `SettingsError`."""
+    database = Database(settings.database_url, clock=clock)
     return Services(
-        database=Database(settings.database_url, clock=clock),
+        database=database,
+        follow=Followers(database),
         secrets=Secrets(settings.secret_key),
         ring=_ring(settings),
         heads=FileHeads(_directory(settings)),

@@ -10,11 +10,14 @@ import asyncio
 import os
 import re
 import secrets
+import signal
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from hashlib import sha256
 from pathlib import Path
+from types import FrameType
 
 import structlog
 from fastapi import FastAPI
@@ -82,11 +85,34 @@ def _lifespan(services: Services, *, work: bool, own: bool) -> Callable[[FastAPI
             if own:
                 stack.push_async_callback(bootstrap.close, services)
             await started(services, installed_digest())
+            stack.enter_context(_told_to_stop(services))
             if work:
                 await stack.enter_async_context(_working(services))
             yield
 
     return lifespan
+
+
+@contextmanager
+def _told_to_stop(services: Services) -> Iterator[None]:
+    """Let those who follow go as soon as a signal comes: the server waits for them before it ends the application."""
+    loop, before = asyncio.get_running_loop(), dict[int, Callable[[int, FrameType | None], object]]()
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(services.database.bell.stop)
+        before[number](number, frame)
+
+    for number in (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ():
+        handler = signal.getsignal(number)
+        if callable(handler):  # the server's own
+            before[number] = handler
+            signal.signal(number, heard)
+    try:
+        yield
+    finally:
+        services.database.bell.stop()
+        for known, handler in before.items():
+            signal.signal(known, handler)
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ from app.actions import deliver_webhooks as hooks
 from app.actions.clock import sweep, tell_refusals, tidy
 from app.actions.deliver import deliver
 from app.actions.deliver_webhooks import deliver_webhooks
+from app.actions.follow import NUMBERED, number
 from app.actions.logout import time_out
 from app.actions.recordings import retain
 from app.actions.services import Services
@@ -64,6 +65,7 @@ DUTIES = (
     Duty("clock", sweep, PACE_S, clock.BATCH),
     Duty("watch", watch_over, PACE_S, session_clock.BATCH),
     Duty("standing", standing.sweep, PACE_S, standing.BATCH),
+    Duty("changes", number, PACE_S, NUMBERED),
     Duty("refusals", tell_refusals, SLOW_PACE_S / 4, sys.maxsize),
     Duty("sessions", time_out, SLOW_PACE_S, sys.maxsize),
     Duty("retention", retain, 60 * SLOW_PACE_S, recordings.BATCH),

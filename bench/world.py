@@ -14,6 +14,7 @@ from app.actions import decisions, drafting, enrolment, signin
 from app.actions.answers import Answer
 from app.actions.callback import finish
 from app.actions.filing import NewRequest, create
+from app.actions.followers import Followers
 from app.actions.institutions import apply
 from app.actions.journey import Where
 from app.actions.once import Answer as Kept
@@ -93,8 +94,10 @@ def build_services(
 ) -> tuple[Services, ProviderAtTheEdge]:
     """What `bootstrap.py` builds, with the provider at the fetcher's edge."""
     edge = ProviderAtTheEdge(jwk)
+    database = Database(url, pool_size=pool_size)
     services = Services(
-        database=Database(url, pool_size=pool_size),
+        database=database,
+        follow=Followers(database),
         secrets=Secrets(b"a secret key of forty bytes, for the bench"),
         ring=KeyRing(directory / "keys"),
         heads=FileHeads(directory / "heads"),

@@ -16,12 +16,24 @@ from app.actions.services import Services
 from app.domain.errors import Unavailable
 from app.domain.events import WORKER, Actor, Event
 from app.domain.request import Status
-from app.storage import attempts, drafts, entries, idempotency, institutions, refusals, replays, requests, web_sessions
+from app.storage import (
+    attempts,
+    changes,
+    drafts,
+    entries,
+    idempotency,
+    institutions,
+    refusals,
+    replays,
+    requests,
+    web_sessions,
+)
 from app.storage.refusals import RefusalRow
 
 BATCH = 50
 DRAFT_LIFE = timedelta(days=1)
 FLOW_LIFE = timedelta(hours=1)
+CHANGE_LIFE = timedelta(days=30)
 
 
 async def sweep(services: Services) -> int:
@@ -133,3 +145,4 @@ async def tidy(services: Services) -> None:
         await attempts.sweep(tx, now - stop_codes.WINDOW)
         await replays.sweep(tx, now)
         await webhooks.tidy(tx, now)
+        await changes.sweep(tx, now - CHANGE_LIFE)

@@ -127,6 +127,11 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
         "The trail does not give this grant",
         "No token is given, because the audit trail does not prove the approval. Tell the operator at once.",
     ),
+    "events-forgotten": (
+        410,
+        "The changes since then are not kept any more",
+        "List the access requests, then follow the events without `Last-Event-ID`; changes are kept for 30 days.",
+    ),
     "records-in-doubt": (
         409,
         "The database is not as the trail tells it",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from app.actions.followers import Followers
 from app.identity.http import Fetcher
 from app.identity.provider import ProviderClient
 from app.notify.smtp import SmtpSettings
@@ -27,6 +28,7 @@ class Services:
     """
 
     database: Database
+    follow: Followers
     secrets: Secrets
     ring: KeyRing
     heads: FileHeads

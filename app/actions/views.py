@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 
 from app.domain.institution import Institution, eligible
 from app.domain.request import AccessRequest, Status, Terms, approvals, created, evolve, status_at
@@ -84,8 +85,12 @@ class RequestView:
 
     @property
     def etag(self) -> str:
-        """A strong entity tag (RFC 9110, section 8.8.3): the version stored and what the clock made of it."""
-        return f'"{self.row.version}-{self.status}"'
+        """A strong entity tag (RFC 9110, section 8.8.3): over the version stored, what the clock made of it, and
+        whatever else of the institution, its people or the retention of private parts shows in the request.
+        """
+        shown = (self.row.version, self.status, self.required, self.given, self.decisions, self.messages)
+        digest = sha256(repr((*shown, sorted(self.asked.items()), self.ended_by)).encode())
+        return f'"{digest.hexdigest()[:32]}"'
 
 
 def check_code(digest: str) -> str:

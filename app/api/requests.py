@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import Response
 
 from app.actions import filing, grants, requests
+from app.actions.follow import LONGEST_WAIT_S, look, wait
 from app.actions.requests import Wanted
 from app.actions.services import Services
 from app.actions.views import RequestView
@@ -16,6 +18,7 @@ from app.api.guard import RequestId, ServicesDep, needs
 from app.api.lists import next_link
 from app.api.once import PROBLEMS as KEYED
 from app.api.once import OnceDep
+from app.api.prefer import wait_of
 from app.api.problems import documented
 from app.api.route import ApiRoute
 from app.tokens.clients import Caller
@@ -31,7 +34,9 @@ _ONE = (
     *(*_ANY, "not-found", "wrong-state", "stale", "malformed", "unsupported-media-type", "validation", "too-large"),
     *KEYED,
 )
-_TAGGED = {"headers": {"ETag": {"description": "strong", "schema": {"type": "string"}}}}
+_TAGGED: dict[str, Any] = {"headers": {"ETag": {"description": "strong", "schema": {"type": "string"}}}}
+_APPLIED = {"Preference-Applied": {"description": "the wait that was kept to", "schema": {"type": "string"}}}
+_FOLLOWED: dict[str, Any] = {"headers": _TAGGED["headers"] | _APPLIED}
 
 
 @router.post(
@@ -83,19 +88,35 @@ async def find(caller: Follower, services: ServicesDep, query: Annotated[schemas
     "/{request_id}",
     response_model=answers.AccessRequest,
     summary="Read an access request",
-    responses={200: _TAGGED, 304: {"description": "not changed"}, **documented(*_ANY, "not-found")},
+    responses={
+        200: _FOLLOWED,
+        304: {"description": "not changed", "headers": _FOLLOWED["headers"]},
+        **documented(*_ANY, "not-found", "too-many-requests"),
+    },
 )
 async def read(
     caller: Follower,
     services: ServicesDep,
     request_id: RequestId,
     if_none_match: Annotated[str | None, Header()] = None,
+    prefer: Annotated[list[str] | None, Header(description="`wait=N` (RFC 7240); over 60 counts as 60")] = None,
 ) -> Response:
-    """The request by the clock, or `304` where it is the one named in `If-None-Match`."""
-    view = await requests.read(services, caller, request_id)
-    if if_none_match is not None and names_tag(if_none_match, view.etag):
-        return Response(None, 304, representation.headers(view))
-    return _represented(services, view)
+    """The request by the clock, or `304` where it is the one named in `If-None-Match`.
+
+    With both `If-None-Match` and `Prefer: wait=N` the answer comes as soon as the request has another tag, and as `304`
+    after N seconds.
+    """
+    known = if_none_match or ""
+    seconds = wait_of(prefer or (), LONGEST_WAIT_S) if known.strip() not in {"", "*"} else None
+    applied = {} if seconds is None else {"Preference-Applied": f"wait={seconds}"}
+    if seconds:
+        shown = await wait(services, caller, request_id, partial(names_tag, known), seconds)
+    else:
+        shown = await look(services, caller, request_id)
+    headers = representation.headers(shown.view) | applied
+    if known and names_tag(known, shown.view.etag):
+        return Response(None, 304, headers)
+    return _json(shown.body(partial(representation.body, services)), headers)
 
 
 def names_tag(listed: str, etag: str) -> bool:

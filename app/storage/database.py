@@ -15,7 +15,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from types import MappingProxyType
@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from app.domain.errors import Unavailable
 from app.storage import direct
+from app.storage.bell import Bell
 from app.storage.columns import dump_json, values_of
 
 Clock = Callable[[], datetime]
@@ -128,11 +129,12 @@ def _insert_once(dialect: Dialect, table: sa.Table) -> sa.Executable:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One open transaction: a connection, and the clock."""
+    """One open transaction: a connection, and the clock. `told`: the requests it changes, whose followers are woken."""
 
     connection: AsyncConnection
     dialect: Dialect
     clock: Clock | None = None
+    told: set[str] = field(default_factory=set)
 
     async def now(self) -> datetime:
         """The instant, from the one clock: the injected one, else PostgreSQL's `clock_timestamp()`, else the host's."""
@@ -173,6 +175,7 @@ class Database:
         self.engine = make_engine(url, pool_size=pool_size)
         self.dialect: Dialect = "sqlite" if self.engine.dialect.name == "sqlite" else "postgresql"
         self.clock = clock
+        self.bell = Bell(self.engine if self.dialect == "postgresql" else None)
         self._writers = asyncio.Lock()
 
     @asynccontextmanager
@@ -181,6 +184,7 @@ class Database:
         async with self._turn(), self._connected({"writes": True}) as transaction:
             yield transaction
             await transaction.connection.commit()
+            self.bell.ring(transaction.told)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
@@ -201,7 +205,8 @@ class Database:
             yield transaction
 
     async def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every connection."""
+        await self.bell.close()
         await self.engine.dispose()
 
     def _turn(self) -> AbstractAsyncContextManager[None]:
@@ -251,7 +256,7 @@ class Joined(Database):
 
     def __init__(self, tx: Transaction) -> None:  # the engine is the opener's
         self.engine, self.dialect, self.clock = tx.connection.engine, tx.dialect, tx.clock
-        self.broken = False
+        self.broken, self.bell = False, Bell(None)
         self._tx = tx
 
     @asynccontextmanager

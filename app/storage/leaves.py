@@ -18,6 +18,7 @@ from app.domain import events as catalogue
 from app.domain.errors import CountersignError, Unavailable
 from app.domain.events import Entry, Event
 from app.domain.ids import is_id, new_id
+from app.domain.request import SEEN
 from app.domain.times import stamp
 from app.storage import tables
 from app.storage.database import Transaction, insert_of
@@ -32,6 +33,7 @@ _LOGS = tables.logs
 _LEAVES = tables.leaves
 _PARTS = tables.private_parts
 _TILES = tables.tiles
+_CHANGES = tables.changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,18 +158,25 @@ async def _store(
         for each, leaf_hash in zip(stored, hashes, strict=True)
     ]
     parts = [(log, each.entry.index, each.private) for each in stored if each.private is not None]
+    changes = [
+        (log, each.entry.index, request_of(each.entry), each.entry.id, each.entry.type, each.entry.at, None)
+        for each in stored
+        if each.entry.type in SEEN
+    ]
+    tx.told.update(each.entry.subject for each in stored if each.entry.type in SEEN)
     rows = [(log, row.level, row.index, row.hashes, row.root) for row in plan.rows]
     grown = {"key": log, "size": plan.edge.size, "edge": plan.edge.hashes, "last_at": head.at}
     if tx.dialect == "postgresql":
         columns = {
             f"{table}_{at}": list(values)
-            for table, lines in (("leaves", leaves), ("parts", parts))
+            for table, lines in (("leaves", leaves), ("parts", parts), ("changes", changes))
             for at, values in enumerate(zip(*lines, strict=True))
         }
-        await tx.fetch(_STORE_PARTS if parts else _STORE, grown | columns)
+        await tx.fetch(_STORE[bool(parts), bool(changes)], grown | columns)
     else:
         await _insert(tx, _LEAVES, leaves)
         await _insert(tx, _PARTS, parts)
+        await _insert(tx, _CHANGES, changes)
         await tx.connection.execute(_GROW, grown)
     await _insert(tx, _TILES, rows)
 
@@ -189,8 +198,16 @@ def _unnested(table: sa.Table, prefix: str) -> sa.CTE:
 
 _GROW = sa.update(_LOGS).where(_LOGS.c.log == sa.bindparam("key"))
 _GROWN = _GROW.values({name: sa.bindparam(name) for name in ("size", "edge", "last_at")})
-_STORE = _GROWN.add_cte(_unnested(_LEAVES, "leaves"))
-_STORE_PARTS = _STORE.add_cte(_unnested(_PARTS, "parts"))
+_STORED = _GROWN.add_cte(_unnested(_LEAVES, "leaves"))
+_WITH_PARTS = _STORED.add_cte(_unnested(_PARTS, "parts"))
+_NEW_CHANGES = _unnested(_CHANGES, "changes")
+_STORE = {
+    (False, False): _STORED,
+    (True, False): _WITH_PARTS,
+    (False, True): _STORED.add_cte(_NEW_CHANGES),
+    (True, True): _WITH_PARTS.add_cte(_NEW_CHANGES),
+}
+"""By whether there are private parts, and whether there are changes."""
 
 
 def request_of(event: Event | Entry) -> str | None:

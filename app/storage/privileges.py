@@ -36,6 +36,7 @@ GRANTS: Mapping[sa.Table, str] = {
     tables.recording_keys: _APPEND_ONLY,
     tables.clients: _CHANGING,
     tables.service_meta: _CHANGING,
+    tables.stream: _CHANGING,
     tables.pending_bindings: _PASSING,
     tables.environment_secrets: _PASSING,
     tables.stop_codes: _PASSING,
@@ -49,6 +50,7 @@ GRANTS: Mapping[sa.Table, str] = {
     tables.refusals: _PASSING,
     tables.replays: _PASSING,
     tables.attempts: _PASSING,
+    tables.changes: _PASSING,
 }
 # What retention needs: to find the entry that tells of the erasure (the trigger asks for it) and to delete.
 _RETENTION = {"leaves": "SELECT", "private_parts": "SELECT, DELETE", "evidence": "SELECT, DELETE"}

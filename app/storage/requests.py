@@ -88,6 +88,12 @@ async def read(tx: Transaction, request_id: str, log: str | None = None) -> Requ
     return await _one(tx, _OF_KEY, {"id": request_id, "log": log})
 
 
+async def read_many(tx: Transaction, ids: Sequence[str]) -> list[RequestRow]:
+    """The requests of these ids, those that there are."""
+    found = await tx.connection.execute(select_rows(_TABLE, RequestRow).where(_TABLE.c.id.in_(ids)))
+    return [RequestRow(*row) for row in found]
+
+
 async def of_short(tx: Transaction, short: str) -> RequestRow | None:
     """The request behind a mail's link."""
     return await _one(tx, _OF_SHORT, {"short": short})

@@ -20,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from app.storage.change_tables import changes, stream
 from app.storage.columns import Instant, Names
 from app.storage.delivery_tables import outbox, webhook_sequences, webhooks
 from app.storage.integrity_tables import seals
@@ -39,7 +40,8 @@ from app.storage.trail_tables import (
     tiles,
 )
 
-__all__ = ["evidence", "leaves", "logs", "metadata", "outbox", "private_parts", "recording_keys", "session_events"]
+__all__ = ["changes", "stream"]
+__all__ += ["evidence", "leaves", "logs", "metadata", "outbox", "private_parts", "recording_keys", "session_events"]
 __all__ += ["seals", "session_parts", "session_segments", "sessions", "standing_approvals", "tiles"]
 __all__ += ["webhook_sequences", "webhooks"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from app.tokens.clients import SCOPES, Caller, Client
 from app.tokens.jwt import TokenRefused, check_claims, check_key, check_times, is_seconds, is_text, open_token, sign
@@ -44,7 +44,8 @@ class AccessToken:
         if client is None or client.disabled or (client.id, client.client_id) != (self.cli, self.client_id):
             raise TokenRefused("its client is gone or disabled")
         scopes = self.scopes & client.scopes
-        return Caller(client.client_id, client.id, scopes, client.institutions, client.audiences)
+        until = datetime.fromtimestamp(self.exp, UTC)
+        return Caller(client.client_id, client.id, scopes, client.institutions, client.audiences, until)
 
 
 def api_audience(issuer: str) -> str:

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
@@ -40,13 +41,14 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls the API with an access token, and how far it may go."""
+    """Who calls the API with an access token, and how far it may go; `until` its token ends."""
 
     client_id: str
     cli: str
     scopes: frozenset[str]
     institutions: frozenset[str]
     audiences: frozenset[str]
+    until: datetime | None = None
 
     def serves(self, institution: str) -> bool:
         """Whether its limits admit this institution."""

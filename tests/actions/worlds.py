@@ -24,6 +24,7 @@ from app.actions.callback import Finished, finish
 from app.actions.checkpoints import verifier_keys
 from app.actions.export import export
 from app.actions.filing import NewRequest, create
+from app.actions.followers import Followers
 from app.actions.institutions import apply
 from app.actions.journey import Begun, Where
 from app.actions.operators import operator
@@ -200,6 +201,7 @@ async def run_world(
         database = Database(url, clock=lambda: world.now())  # noqa: PLW0108 -- the world is initialised after its database
         services = Services(
             database=database,
+            follow=Followers(database),
             secrets=Secrets(b"a secret key of forty bytes, for tests.."),
             ring=KeyRing(directory / "keys"),
             heads=FileHeads(directory / "heads"),

@@ -135,3 +135,15 @@ async def enrolled(calls: Api) -> Api:
     """The same, enrolled, everybody signed in."""
     await calls.world.enrol()
     return calls
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+async def both(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Api]:
+    """The API on each database, its institution not enrolled yet."""
+    url, owner_url = f"sqlite:///{tmp_path}/countersign.db", None
+    if request.param == "postgresql":
+        urls = request.getfixturevalue("postgres_url")
+        url, owner_url = urls.app, urls.owner
+    async with AsyncExitStack() as stack:
+        world = await stack.enter_async_context(run_world(url, owner_url, tmp_path))
+        yield await stack.enter_async_context(calling(world))

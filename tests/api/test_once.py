@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,25 +19,13 @@ from app.api import routers
 from app.api.once import once as once_dependency
 from app.domain.errors import Refusal, Refused, Unavailable
 from app.storage import tables
-from tests.actions.worlds import CODE, run_world
-from tests.api.conftest import ACCESS, Api, asked, calling, events, requests
+from tests.actions.worlds import CODE
+from tests.api.conftest import ACCESS, Api, asked, events, requests
 
 WITHOUT = ("/v1/access-requests/{request_id}/token", "/v1/clients")
 """POSTs below `/v1` that take no key, by the contract: minting, and clients."""
 KEY = {"Idempotency-Key": "a-key-of-the-console"}
 MANY = 50
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-async def both(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Api]:
-    """The API on each database."""
-    url, owner_url = f"sqlite:///{tmp_path}/countersign.db", None
-    if request.param == "postgresql":
-        urls = request.getfixturevalue("postgres_url")
-        url, owner_url = urls.app, urls.owner
-    async with AsyncExitStack() as stack:
-        world = await stack.enter_async_context(run_world(url, owner_url, tmp_path))
-        yield await stack.enter_async_context(calling(world))
 
 
 def _asks_for_key(dependant: Dependant) -> bool:

@@ -20,11 +20,12 @@ from app.domain.request.judge import (
     may_mint,
     reassess,
 )
-from app.domain.request.life import AccessRequest, Grant, Vote, created, evolve, status_at
-from app.domain.request.states import TERMINAL, TRANSITIONS, Status
+from app.domain.request.life import AccessRequest, Grant, Vote, created, evolve, status_at, turns_at
+from app.domain.request.states import SEEN, TERMINAL, TRANSITIONS, Status
 from app.domain.terms import Terms
 
 __all__ = [
+    "SEEN",
     "TERMINAL",
     "TRANSITIONS",
     "AccessRequest",
@@ -50,5 +51,6 @@ __all__ = [
     "reassess",
     "revoke",
     "status_at",
+    "turns_at",
     "withdraw",
 ]

@@ -136,6 +136,17 @@ def status_at(request: AccessRequest, now: datetime) -> Status:
     return Status.ACTIVE if now >= request.grant.not_before else request.status
 
 
+def turns_at(request: AccessRequest, now: datetime) -> datetime | None:
+    """The next instant after `now` at which time alone changes the status; null where none will."""
+    if request.status is Status.PENDING:
+        turns = [request.decide_by]
+    elif request.grant is None or request.status in TERMINAL:
+        turns = []
+    else:
+        turns = [request.grant.not_before, request.grant.not_after]
+    return min((at for at in turns if at > now), default=None)
+
+
 def evolve(request: AccessRequest, entry: Entry) -> AccessRequest:
     """The request after `entry`. Raises `IllegalTransition` and changes nothing where the entry does not fit."""
     if (entry.subject, entry.institution) != (request.id, request.institution):

@@ -99,6 +99,9 @@ UNSEEN = frozenset(
 )
 """Recorded, but no change of the request."""
 
+SEEN = frozenset({"request.created", *(type_ for row in TRANSITIONS.values() for type_ in row)}) - UNSEEN
+"""Recorded, and a change of the request that its followers are told of."""
+
 TIMELESS = frozenset(
     {
         "request.expired",
