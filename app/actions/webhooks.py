@@ -65,7 +65,7 @@ async def create(services: Services, caller: Caller, wanted: Wanted) -> tuple[We
     asked = wanted.institutions or tuple(sorted(caller.institutions))
     key = random.token_bytes(SECRET_BYTES)
     async with services.database.begin() as tx:
-        books = await _lock(services, tx, asked)
+        books = await _lock(services, tx, set(filter(caller.serves, asked)))  # what is not theirs is not touched
         now = await tx.now()
         unwrap(await _judge(services, tx, (caller.institutions,), replace(wanted, institutions=asked)))
         if sum(each.client == caller.cli for each in await webhooks.read_all(tx)) >= MOST:
@@ -125,7 +125,7 @@ async def change(services: Services, caller: Caller, name: str, wanted: Wanted, 
         before = _seen(await _read(tx, name), caller)
         _fresh(before, if_match)
         asked = wanted.institutions or before.institutions
-        books = await _lock(services, tx, {*before.institutions, *asked})
+        books = await _lock(services, tx, {*before.institutions, *filter(caller.serves, asked)})
         owner = await clients.read(tx, before.client)
         owned = () if owner is None else owner.institutions
         unwrap(await _judge(services, tx, (caller.institutions, owned), wanted))

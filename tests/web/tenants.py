@@ -11,9 +11,10 @@ from pathlib import Path
 import httpx2
 
 from app import api, web
-from app.actions import decisions, enrolment
+from app.actions import decisions, enrolment, webhooks
 from app.actions.clients import add_client
 from app.actions.operators import operator
+from app.actions.webhooks import Wanted
 from app.actions.world import read_client
 from app.domain.ids import new_id
 from app.storage import roster
@@ -128,11 +129,13 @@ async def _foreign(world: World) -> dict[str, str]:
         person = await roster.of_email(tx, CODE, LIBRARIAN)
     assert person is not None
     ids = {"code": CODE, "request_id": waiting.id, "draft_id": draft, "session_id": session, "person_id": person.person}
-    return ids | {"name": "esploro-sandbox", "token": await token(world, open_request)}
+    wanted = Wanted("https://cases.vendor.example/hooks", ("request.*",), (CODE,))
+    hook = (await webhooks.create(world.services, world.caller, wanted))[0].row.id
+    return ids | {"webhook_id": hook, "name": "esploro-sandbox", "token": await token(world, open_request)}
 
 
 def _unknown(world: World) -> dict[str, str]:
-    prefixes = {"request_id": "req", "draft_id": "dft", "session_id": "ses", "person_id": "per"}
+    prefixes = {"request_id": "req", "draft_id": "dft", "session_id": "ses", "person_id": "per", "webhook_id": "whk"}
     ids = {name: new_id(prefix, world.now()) for name, prefix in prefixes.items()}
     return ids | {"code": "01ZZZ_INST", "name": "nothing-sandbox", "token": "x.y.z"}
 
