@@ -13,7 +13,7 @@ from app.actions import signin
 from app.actions.callback import finish
 from app.actions.signin import Visitor
 from app.domain.kinds import VENDOR
-from tests.actions.worlds import TLS, WHERE, World, run_world
+from tests.actions.worlds import TLS, WHERE, Configure, World, run_world
 from tests.identity.malicious_provider import MaliciousProvider
 
 VENDOR_AUDITOR, OPERATOR = "auditor@vendor.example", "operator@vendor.example"
@@ -26,14 +26,14 @@ roles = ["operator"]
 
 @asynccontextmanager
 async def run_vendor_world(
-    url: str, owner_url: str | None, directory: Path, more: str = ""
+    url: str, owner_url: str | None, directory: Path, change: Configure = str
 ) -> AsyncIterator[tuple[World, MaliciousProvider]]:
-    """A world whose vendor's people can sign in, and their provider; `more` is added to the world file."""
+    """A world whose vendor's people can sign in, and their provider."""
     with MaliciousProvider(clients={"countersign": "vendor secret"}) as provider:
 
         def configure(text: str) -> str:
             text = text.replace("https://login.vendor.example", provider.issuer)
-            return text.replace('roles = ["vendor_auditor"]\n', _PEOPLE, 1) + more
+            return change(text.replace('roles = ["vendor_auditor"]\n', _PEOPLE, 1))
 
         provider.extra_claims = {"email_verified": True}
         async with run_world(url, owner_url, directory, configure) as world:

@@ -20,6 +20,7 @@ from app.domain.ids import new_id
 from app.storage import roster
 from app.tokens.clients import SCOPES
 from app.web.call import SESSION
+from tests.actions.advance import give
 from tests.actions.vendors import OPERATOR, VENDOR_AUDITOR, run_vendor_world, vendor_signs_in
 from tests.actions.watching import opened, token
 from tests.actions.worlds import CODE, HEAD, LIBRARIAN, WHERE, World
@@ -53,6 +54,12 @@ MARKS = (
 """What stands in the foreign institution alone."""
 
 
+def _configure(text: str) -> str:
+    """The foreign institution allows standing approvals; the asking one stands beside it."""
+    one = "approvals_required = 1"
+    return text.replace(one, f"{one}\nstanding_approvals_allowed = true") + _OWN
+
+
 @dataclass(frozen=True)
 class Caller:
     """Somebody who asks: by a cookie and the token of its forms, by an access token, or by nothing."""
@@ -82,7 +89,7 @@ class Tenants:
 async def run_tenants(directory: Path) -> AsyncIterator[Tenants]:
     """Both institutions enrolled, everybody signed in, an access token for each scope."""
     url = f"sqlite:///{directory}/countersign.db"
-    async with run_vendor_world(url, None, directory, _OWN) as (world, vendors):
+    async with run_vendor_world(url, None, directory, _configure) as (world, vendors):
         await world.enrol()
         foreign = await _foreign(world)
         callers = [await _person(world, role, email) for role, email in PEOPLE.items()]
@@ -130,12 +137,25 @@ async def _foreign(world: World) -> dict[str, str]:
     assert person is not None
     ids = {"code": CODE, "request_id": waiting.id, "draft_id": draft, "session_id": session, "person_id": person.person}
     wanted = Wanted("https://cases.vendor.example/hooks", ("request.*",), (CODE,))
+    given = await give(world, HEAD)
     hook = (await webhooks.create(world.services, world.caller, wanted))[0].row.id
-    return ids | {"webhook_id": hook, "name": "esploro-sandbox", "token": await token(world, open_request)}
+    return ids | {
+        "webhook_id": hook,
+        "standing_id": given,
+        "name": "esploro-sandbox",
+        "token": await token(world, open_request),
+    }
 
 
 def _unknown(world: World) -> dict[str, str]:
-    prefixes = {"request_id": "req", "draft_id": "dft", "session_id": "ses", "person_id": "per", "webhook_id": "whk"}
+    prefixes = {
+        "request_id": "req",
+        "draft_id": "dft",
+        "session_id": "ses",
+        "person_id": "per",
+        "webhook_id": "whk",
+        "standing_id": "sta",
+    }
     ids = {name: new_id(prefix, world.now()) for name, prefix in prefixes.items()}
     return ids | {"code": "01ZZZ_INST", "name": "nothing-sandbox", "token": "x.y.z"}
 

@@ -29,10 +29,10 @@ Ids = Mapping[str, str]
 PARAMETERS = {
     "code": "code", "institution": "code", "request_id": "request_id", "request": "request_id", "draft_id": "draft_id",
     "draft": "draft_id", "session_id": "session_id", "person_id": "person_id", "name": "name",
-    "webhook_id": "webhook_id",
+    "webhook_id": "webhook_id", "standing_id": "standing_id",
 }  # fmt: skip
 """Parameter (of a path or a query) → the id that stands there."""
-FIXED = {"level": "0", "path": "000.p/1", "index": "1", "size": "2", "from": "1", "to": "2"}
+FIXED = {"n": "1", "level": "0", "path": "000.p/1", "index": "1", "size": "2", "from": "1", "to": "2"}
 """Parameters that are no ids: what they are given."""
 PUBLIC = {
     "/r/{short}": "whoever has the link may see that there is a request",
@@ -84,7 +84,8 @@ def _form(ids: Ids) -> dict[str, str]:
     """A form that fits every page: each takes the fields it knows."""
     return {
         "decision": "deny", "window": "full", "why": "No.", "reason": "No.", "as": "jsonl", "binding": "confirm",
-        "remove": "1", "request": ids["request_id"], "person": ids["person_id"], "environment": ids["name"],
+        "remove": "1", "act": "end",
+        "request": ids["request_id"], "person": ids["person_id"], "environment": ids["name"],
         "token": ids["token"], "logout_token": "x.y.z", "enrolment_code": "AAAA-AAAA-AAAA-AAAA",
     }  # fmt: skip
 
