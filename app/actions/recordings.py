@@ -197,8 +197,10 @@ async def read_part(services: Services, visitor: Visitor, session_id: str, n: in
     """
     async with services.database.begin() as tx:
         row = await sessions.read(tx, session_id)
-        part = None if row is None else await recordings.read(tx, row.log, row.id, n)
-        if row is None or part is None or row.log != visitor.code or not visitor.roles:
+        if row is None or row.log != visitor.code or not visitor.roles:
+            raise Refused(NOT_FOUND)
+        part = await recordings.read(tx, row.log, row.id, n)
+        if part is None:
             raise Refused(NOT_FOUND)
         held, session = await watch_session(services, tx, row)
         outcome = _readable(held, visitor, part)
