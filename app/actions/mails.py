@@ -19,7 +19,16 @@ from app.domain.ids import new_id
 from app.domain.institution import admins
 from app.domain.request import AccessRequest, approvals
 from app.notify import facts as told
-from app.notify.facts import ApprovalNeeded, Conversation, Facts, ImplementationNotice, Outcome, Remark, RequestFacts
+from app.notify.facts import (
+    ApprovalNeeded,
+    Conversation,
+    Facts,
+    ImplementationNotice,
+    Outcome,
+    Remark,
+    RequestFacts,
+    SessionNotice,
+)
 from app.notify.mail import message_id
 from app.storage.outbox import OutboxRow
 from app.storage.roster import RosterRow
@@ -103,6 +112,17 @@ class Post:
         notice = self._facts(self._held.request, "notice", "implementation")
         for address in self._book.row.notify:
             self._queue(ImplementationNotice(notice, grant.not_before, grant.not_after), [], [address])
+
+    def session(self, event: Literal["opened", "ended"], opened_at: datetime, by: str | None, **details: Any) -> None:
+        """Tell approvers that a session was opened, or is over; `by` is the gateway's client, null at the gate."""
+        request = self._held.request
+        grant = request.grant
+        if grant is None:
+            return
+        until = grant.not_after if grant.ended_at is None and self._book.now < grant.not_after else None
+        for reader in self.approvers():
+            facts = self._facts(request, "approver", _ground(grant.ground))
+            self._queue(SessionNotice(event, facts, opened_at, until, by, **details), [reader])
 
     def message(self, remark: Remark, earlier: Remark | None, *, but: str | None = None) -> None:
         """Tell of a message: the other side, and the sender's colleagues where the institution wrote."""

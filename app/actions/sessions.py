@@ -129,7 +129,9 @@ async def admit(held: Held, read: Approval, opener: Opener, where: Where) -> Wat
     }
     private = {"ip": where.ip, "user_agent": where.user_agent}
     held.book.add(Event("session.opened", row.id, opener.actor, data, private))
-    return Watched(held, row)
+    session = Watched(held, row)
+    await session.mail("opened")
+    return session
 
 
 async def _problem(held: Held, read: Approval, opener: Opener) -> str | None:

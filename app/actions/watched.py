@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from app.actions.ledger import Ledger
+from app.actions.mails import post
 from app.actions.subject import Subject
 from app.audit.segment import Told, segment_digest
 from app.domain import recording
@@ -15,7 +16,7 @@ from app.domain.events import SERVICE, WORKER, Actor, Event
 from app.domain.recording import REACH, SILENCE, Record
 from app.domain.session import Coverage, Session, State, evolve
 from app.domain.times import stamp
-from app.storage import activity, sessions
+from app.storage import activity, clients, sessions
 from app.storage.activity import SEAL_AFTER, EventRow, SegmentRow
 from app.storage.sessions import LIVING, SessionRow
 from app.tokens.secrets import Secrets
@@ -169,11 +170,13 @@ class Watched:
             self.hear()
         await self.seal()
         self.tell(Event("session.ended", self.row.id, self.actor, self._figures(), {"summary": summary}))
+        await self.mail("ended", summary)
 
     async def terminate(self, actor: Actor, because: Because) -> None:
         """End it against its gateway's will."""
         await self.seal()
         self.tell(Event("session.terminated", self.row.id, actor, {"because": because, **self._figures()}))
+        await self.mail("ended")
 
     async def report(self, events: Sequence[Reported], now: datetime) -> None:
         """Keep what was reported; it is sealed within a minute, unless it came too late for that."""
@@ -186,6 +189,26 @@ class Watched:
         await activity.record(self.book.tx, [], told)
         seal_at = row.seal_at or (at + SEAL_AFTER if at <= self.over + LATE else None)
         self.row = replace(row, events=row.events + len(told), seen_at=at, seal_at=seal_at)
+
+    async def mail(self, event: Literal["opened", "ended"], words: str = "") -> None:
+        """Tell the approvers; `words` is the summary of whoever ended it."""
+        row, found = self.row, self.coverage()
+        client = None if row.client is None else await clients.read(self.book.tx, row.client)
+        name = row.client if client is None else client.name
+        details = (
+            {}
+            if event == "opened"
+            else {
+                "ended_at": row.ended_at,
+                "because": row.ended_because,
+                "open_s": found.open_s,
+                "covered_s": found.covered_s,
+                "gaps": len(found.gaps),
+                "events": row.events,
+                "words": words,
+            }
+        )
+        (await post(self.subject)).session(event, row.opened_at, name, **details)
 
     async def store(self) -> None:
         """Write the row, where it changed, with its MAC. What was told is appended."""

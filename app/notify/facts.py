@@ -18,6 +18,8 @@ Ground = Literal["approval", "standing", "implementation"]
 Result = Literal["approved", "denied", "expired", "withdrawn", "revoked", "completed"]
 Because = Literal["decision", "empty-intersection", "approver", "stop-code", "rules"]
 
+SessionEnd = Literal["ended", "approver", "grant-over", "revoked", "completed", "not-recorded"]
+
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
@@ -136,7 +138,34 @@ class ImplementationNotice:
         return "implementation"
 
 
-Facts = ApprovalNeeded | Outcome | Conversation | ImplementationNotice
+@dataclass(frozen=True, slots=True)
+class SessionNotice:
+    """A session was opened, or is over. `until` is the end of its window, null where that is over too.
+
+    `supplied_by` names the gateway's client, null at this service's own gate, where the engineer's sign-in was proved;
+    `covered_s` of `open_s` seconds are recorded, with `gaps` between; `events` were reported; `words` is the summary.
+    """
+
+    event: Literal["opened", "ended"]
+    request: RequestFacts
+    opened_at: datetime
+    until: datetime | None
+    supplied_by: str | None
+    ended_at: datetime | None = None
+    because: SessionEnd | None = None
+    open_s: int = 0
+    covered_s: int = 0
+    gaps: int = 0
+    events: int = 0
+    words: str = ""
+
+    @property
+    def kind(self) -> str:
+        """`session-opened` or `session-ended`."""
+        return f"session-{self.event}"
+
+
+Facts = ApprovalNeeded | Outcome | Conversation | ImplementationNotice | SessionNotice
 _BY_NAME = {kind.__name__: kind for kind in get_args(Facts)}
 
 

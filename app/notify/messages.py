@@ -8,13 +8,23 @@ look in `templates/`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from app.notify.calendar import Window, calendar
-from app.notify.facts import ApprovalNeeded, Conversation, Facts, ImplementationNotice, Outcome, RequestFacts
+from app.notify.facts import (
+    ApprovalNeeded,
+    Conversation,
+    Facts,
+    ImplementationNotice,
+    Outcome,
+    RequestFacts,
+    SessionNotice,
+)
+from app.notify.session_messages import session_sheet
+from app.notify.sheets import Sheet, common, roles_of, thread
 from app.notify.texts import Phrase, Values, Words, prose
 
 _LINK = re.compile(r"https?://[!-~]+")
@@ -36,19 +46,6 @@ class Message:
     list_name: str
     text: str
     html: str
-    calendar: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Sheet:
-    """One kind's layout: the section of the language table, its rows, its advice, and the facts they name."""
-
-    section: str
-    rows: tuple[str, ...]
-    advice: tuple[str, ...]
-    values: Values
-    subject: str
-    follows: bool = True
     calendar: bytes | None = None
 
 
@@ -77,7 +74,7 @@ def render(facts: Facts, receipt: bytes) -> Message:
     )
 
 
-def _parts(request: RequestFacts, words: Words, sheet: _Sheet, receipt: str) -> dict[str, object]:
+def _parts(request: RequestFacts, words: Words, sheet: Sheet, receipt: str) -> dict[str, object]:
     values, side = sheet.values, "vendor" if request.reader == "engineer" else "institution"
 
     def pairs(names: tuple[str, ...], first: str, second: str) -> list[tuple[Phrase, Phrase]]:
@@ -103,7 +100,7 @@ def _parts(request: RequestFacts, words: Words, sheet: _Sheet, receipt: str) -> 
     }
 
 
-def _sheet(facts: Facts, words: Words) -> _Sheet:
+def _sheet(facts: Facts, words: Words) -> Sheet:
     match facts:
         case ApprovalNeeded():
             return _approval_needed(facts, words)
@@ -115,51 +112,13 @@ def _sheet(facts: Facts, words: Words) -> _Sheet:
             return _conversation(facts, words)
         case ImplementationNotice():
             return _implementation(facts, words)
+        case SessionNotice():
+            return session_sheet(facts, words)
 
 
-def _common(request: RequestFacts, words: Words) -> dict[str, str | Phrase | None]:
-    """The facts that every mail may name: the request's own strings, and phrases made of them."""
-    own = {field.name: getattr(request, field.name) for field in fields(request)}
-    strings: dict[str, str | Phrase | None] = {name: value for name, value in own.items() if isinstance(value, str)}
-    duration = words.duration(request.minutes)
-    window = words.span(request.start, request.end, offset=True) if request.start and request.end else None
-    return {
-        **strings,
-        "duration": duration,
-        "place": words.say(f"tier.{request.tier}", strings),
-        "your": words.say(f"your.{request.tier}", strings),
-        "asked_roles": _roles(request.roles, words),
-        "asked": window or words.say("window.asked_open", {"duration": duration}),
-        "when": words.say(_window_text(request), {"span": window, "duration": duration}),
-        "asked_at": words.moment(request.asked_at),
-        "decide_by": words.moment(request.decide_by, request.at),
-        "decide_by_short": words.short(request.decide_by, request.asked_at),
-    }
-
-
-def _window_text(request: RequestFacts) -> str:
-    if request.start is None:
-        return "window.open"
-    return "window.begun" if request.start <= request.at else "window.fixed"
-
-
-def _roles(roles: tuple[str, ...], words: Words) -> Phrase:
-    if not roles:
-        return words.say("roles.all", {})
-    return (
-        words.say("roles.listed", {"roles": words.join(roles)})
-        if len(roles) <= 3
-        else words.count("roles.many", len(roles), {})
-    )
-
-
-def _thread(request: RequestFacts) -> str:
-    return "subject.asked" if request.ground == "approval" else "subject.given"
-
-
-def _approval_needed(facts: ApprovalNeeded, words: Words) -> _Sheet:
+def _approval_needed(facts: ApprovalNeeded, words: Words) -> Sheet:
     request = facts.request
-    values = _common(request, words)
+    values = common(request, words)
 
     def later(at: datetime | None) -> str | None:
         return words.moment(at, request.at) if at else None
@@ -176,7 +135,7 @@ def _approval_needed(facts: ApprovalNeeded, words: Words) -> _Sheet:
     }
     last = {"request": ("your_turn",), "reminder": ("next_reminder", "escalates"), "escalation": ("doubt",)}[facts.kind]
     advice = ("cannot", "genuine", *last)
-    return _Sheet(
+    return Sheet(
         facts.kind, ("who", "why", "what", "when"), advice, values, "subject.asked", follows=facts.kind != "request"
     )
 
@@ -200,7 +159,7 @@ _OUTCOME_VENDOR = {
 }
 
 
-def _outcome(facts: Outcome, words: Words) -> _Sheet:
+def _outcome(facts: Outcome, words: Words) -> Sheet:
     values = _outcome_values(facts, words)
     rows, advice = _OUTCOME[facts.result]
     first = facts.result == "approved" and facts.request.ground != "approval"
@@ -208,20 +167,20 @@ def _outcome(facts: Outcome, words: Words) -> _Sheet:
     if event is None:
         advice = tuple(name for name in advice if not name.startswith("calendar"))
     section = f"outcome.{facts.result}"
-    return _Sheet(
-        section, ("who", "why", *rows), advice, values, _thread(facts.request), follows=not first, calendar=event
+    return Sheet(
+        section, ("who", "why", *rows), advice, values, thread(facts.request), follows=not first, calendar=event
     )
 
 
-def _outcome_vendor(facts: Outcome, words: Words) -> _Sheet:
+def _outcome_vendor(facts: Outcome, words: Words) -> Sheet:
     rows, advice = _OUTCOME_VENDOR[facts.result]
     section = f"outcome-vendor.{facts.result}"
-    return _Sheet(section, rows, advice, _outcome_values(facts, words), f"{section}.subject", follows=False)
+    return Sheet(section, rows, advice, _outcome_values(facts, words), f"{section}.subject", follows=False)
 
 
 def _outcome_values(facts: Outcome, words: Words) -> Values:
     request = facts.request
-    values = _common(request, words)
+    values = common(request, words)
     span = words.span(facts.start, facts.end) if facts.start and facts.end else None
     less = _is_less(facts)
     given = (
@@ -233,7 +192,7 @@ def _outcome_values(facts: Outcome, words: Words) -> Values:
         "by": facts.by,
         "words": prose(facts.words) if facts.words.strip() else None,
         "ended_at": words.moment(facts.ended_at, request.at) if facts.ended_at else None,
-        "roles": _roles(facts.roles, words),
+        "roles": roles_of(facts.roles, words),
         "span": span,
         "span_utc": words.in_utc().span(facts.start, facts.end) if facts.start and facts.end else None,
         "when_given": words.say("window.given", given) if given else values["when"],
@@ -279,9 +238,9 @@ def _calendar(facts: Outcome, words: Words, values: Values) -> bytes | None:
     )
 
 
-def _conversation(facts: Conversation, words: Words) -> _Sheet:
+def _conversation(facts: Conversation, words: Words) -> Sheet:
     request, side = facts.request, facts.message.side
-    values = _common(request, words)
+    values = common(request, words)
     for name, remark in (("message", facts.message), ("earlier", facts.earlier)):
         values |= {
             f"{name}_by": remark.by if remark else None,
@@ -293,22 +252,22 @@ def _conversation(facts: Conversation, words: Words) -> _Sheet:
     if facts.kind == "question-vendor":
         values["standing"] = words.say(f"standing.vendor_{state}", values)
         section, rows = f"{facts.kind}.institution", ("from", "earlier_answer", "question", "request")
-        return _Sheet(section, rows, ("how_to_answer",), values, f"{section}.subject", follows=False)
+        return Sheet(section, rows, ("how_to_answer",), values, f"{section}.subject", follows=False)
     values["standing"] = words.say(f"standing.{state}", values)
     section = "question.answer" if side == "vendor" and facts.earlier else f"question.{side}"
     shown = ("earlier_asked", "answer") if side == "vendor" else ("from", "question")
     advice = ("not_approval" if facts.pending else "not_decision", "genuine")
-    return _Sheet(section, shown, advice, values, _thread(request))
+    return Sheet(section, shown, advice, values, thread(request))
 
 
-def _implementation(facts: ImplementationNotice, words: Words) -> _Sheet:
+def _implementation(facts: ImplementationNotice, words: Words) -> Sheet:
     request = facts.request
-    values = _common(request, words)
+    values = common(request, words)
     values |= {
         "span": words.span(facts.start, facts.end),
         "ends": words.moment(facts.end, request.at),
         "when": words.span(facts.start, facts.end, offset=True),
     }
-    return _Sheet(
-        "implementation", ("who", "why", "what", "when"), ("take_back",), values, _thread(request), follows=False
+    return Sheet(
+        "implementation", ("who", "why", "what", "when"), ("take_back",), values, thread(request), follows=False
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 
-from app.actions import decisions, requests, sessions
+from app.actions import decisions, requests, session_calls, sessions
 from app.actions.session_access import end_access
 from app.actions.session_clock import watch_over
 from app.audit.segment import Told, segment_digest
@@ -144,3 +145,13 @@ async def test_an_approver_ends_one_session_and_the_window_stays_open(enrolled: 
     assert (await report(enrolled, second, "Goes on")).goes_on
     assert await _state(enrolled, await opened(enrolled, request)) == ("open", None)
     await _verified(enrolled)
+
+
+async def test_approvers_are_told_when_a_session_is_opened_and_how_it_ended(enrolled: World) -> None:
+    session = await opened(enrolled)
+    await report(enrolled, session, "Opened a job")
+    await session_calls.end(enrolled.services, enrolled.caller, session, "Re-ran the job.")
+    async with enrolled.services.database.read() as tx:
+        queued = await entries.find(tx, CODE, entries.LeafFilter(type="mail.queued"), 1000)
+    kinds = Counter(each.entry.data["kind"] for each in queued)
+    assert kinds["session-opened"] == kinds["session-ended"] == kinds["request"] > 0

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import get_args
 
-from app.notify.facts import ApprovalNeeded, Conversation, Facts, ImplementationNotice, Outcome, Remark, RequestFacts
+from app.notify.facts import (
+    ApprovalNeeded,
+    Conversation,
+    Facts,
+    ImplementationNotice,
+    Outcome,
+    Remark,
+    RequestFacts,
+    SessionEnd,
+    SessionNotice,
+)
 
 RECEIPT = (
     "countersign.example/01EXU_INST\n2292\ncB52VILaIQ9LZKRoYjol5MkToAPRHpN5D3oNrmjD+FU=\n\n"
@@ -68,6 +79,20 @@ APPROVED = Outcome(
 )
 REVOKED = replace(APPROVED, result="revoked", because="approver", ended_at=at(14), words="Enough.")
 
+SESSION_OVER = SessionNotice(
+    "ended",
+    REQUEST,
+    at(13, 16),
+    at(16),
+    None,
+    ended_at=at(14, 47),
+    because="ended",
+    open_s=5460,
+    covered_s=5460,
+    events=46,
+    words="Overdue Notice letter, notice job.",
+)
+
 
 def _outcomes(request: RequestFacts, who: str) -> dict[str, Facts]:
     made = {
@@ -100,5 +125,10 @@ SAMPLES: dict[str, Facts] = {
     "question of a colleague": Conversation(REQUEST, True, ASKED),
     "question to the engineer": Conversation(ENGINEER, True, ASKED, ANSWERED),
     "message to the engineer": Conversation(ENGINEER, False, ASKED),
+    "session opened at the gate": SessionNotice("opened", REQUEST, at(13, 16), at(16), None),
+    "session opened at a gateway": SessionNotice("opened", REQUEST, at(13, 16), at(16), "support-gateway"),
+    **{f"session over: {because}": replace(SESSION_OVER, because=because) for because in get_args(SessionEnd)},
+    "session over with its window": replace(SESSION_OVER, until=None, because="revoked", words=""),
+    "session over with gaps": replace(SESSION_OVER, supplied_by="support-gateway", covered_s=4000, gaps=2, events=1),
     "implementation": ImplementationNotice(NOTICE, at(13), at(13, day=30)),
 }

@@ -18,6 +18,7 @@ from tests.notify.samples import (
     REQUEST,
     REVOKED,
     SAMPLES,
+    SESSION_OVER,
     STANDING,
     at,
 )
@@ -82,7 +83,7 @@ def test_every_mail_to_the_institution_says_what_silence_or_the_outcome_means(fa
     text = " ".join(render(facts, RECEIPT).text.split())
     assert re.search(
         r"no access is given|The gate (is closed|closes)|You need to do nothing|If you do nothing|changes nothing"
-        r"|No access is given",
+        r"|No access is given|The window stays open",
         text,
         re.IGNORECASE,
     )
@@ -164,3 +165,28 @@ def test_a_language_without_a_table_gets_english_whole_and_an_unknown_text_fails
         words.say("no.such.text", {})
     with pytest.raises(KeyError):
         words.say("request.heading", {})
+
+
+def test_the_end_of_a_session_reads_as_the_prototype_does() -> None:
+    message = render(SESSION_OVER, RECEIPT)
+    assert message.subject == "Re: Approval needed by 20:00 CET: Ex Libris access to Alma (2026-0042)"
+    assert message.text.startswith(
+        """The session has ended after 1 hour 31 minutes
+
+Ex Libris left Alma production at 15:47 CET. The window stays open
+until 17:00 CET, so another session may follow.
+
+Who:      Senior Support Analyst, EL-20931, proved at sign-in
+When:     Tue 17 Nov 2026, 14:16 to 15:47 CET, inside the approved
+          window
+Did:      46 events reported
+Report:   Overdue Notice letter, notice job.
+Recorded: 100%, by the gate, no gaps
+
+See or end this access:
+https://countersign.example/r/7KQ4M2XDW9TE
+
+Something looks wrong? Open the request and end the access first, with
+one press. Then dispute what was reported.
+"""
+    )
