@@ -74,9 +74,10 @@ class Watched:
 
     @property
     def unrecorded(self) -> bool:
-        """Whether it is open, has to be recorded, and no part came in time."""
+        """Whether it is open, has to be recorded, and no part came in time; not where it was lost before that."""
         by, policy = self.row.record_by, self.book.institution.policy
-        return self.row.state == "open" and by is not None and by <= self.book.now and policy.recording_required
+        missed = by is not None and by <= self.book.now and by < self.row.seen_at + SILENCE
+        return self.row.state == "open" and missed and policy.recording_required
 
     @property
     def actor(self) -> Actor:
@@ -173,7 +174,9 @@ class Watched:
         await self.mail("ended", summary)
 
     async def terminate(self, actor: Actor, because: Because) -> None:
-        """End it against its gateway's will."""
+        """End it against its gateway's will; a silence before that is no recorded time."""
+        if self.silent:
+            self.lose()
         await self.seal()
         self.tell(Event("session.terminated", self.row.id, actor, {"because": because, **self._figures()}))
         await self.mail("ended")
