@@ -15,14 +15,11 @@ SELECT size FROM logs WHERE log = ('PGB_' || :institution) FOR UPDATE \gset
 INSERT INTO request_numbers (log, year, last) VALUES (('PGB_' || :institution), 2026, 1)
     ON CONFLICT (log, year) DO UPDATE SET last = request_numbers.last + 1 RETURNING last AS number \gset
 WITH new_leaves AS (
-    INSERT INTO leaves (log, idx, leaf, leaf_hash, type, subject, request)
-        VALUES (('PGB_' || :institution), :size, decode(repeat('ab', 669), 'hex'), decode(repeat('ab', 32), 'hex'), 'request.created', 'req_' || lpad('' || :at || :client_id, 26, '0'), 'req_' || lpad('' || :at || :client_id, 26, '0'))
+    INSERT INTO leaves (log, idx, leaf, leaf_hash, type, subject, request) VALUES
+        (('PGB_' || :institution), :size, decode(repeat('ab', 669), 'hex'), decode(repeat('ab', 32), 'hex'), 'request.created', 'req_' || lpad('' || :at || :client_id, 26, '0'), 'req_' || lpad('' || :at || :client_id, 26, '0')),
+        (('PGB_' || :institution), :size + 1, decode(repeat('ab', 391), 'hex'), decode(repeat('ab', 32), 'hex'), 'mail.queued', ('PGB_' || :institution), 'req_' || lpad('' || :at || :client_id, 26, '0'))
 ), new_parts AS (
     INSERT INTO private_parts (log, idx, part) VALUES (('PGB_' || :institution), :size, decode(repeat('ab', 435), 'hex'))
-) UPDATE logs SET size = :size + 1, edge = decode(repeat('ab', 128), 'hex'), last_at = now() WHERE log = ('PGB_' || :institution);
-WITH new_leaves AS (
-    INSERT INTO leaves (log, idx, leaf, leaf_hash, type, subject, request)
-        VALUES (('PGB_' || :institution), :size + 1, decode(repeat('ab', 391), 'hex'), decode(repeat('ab', 32), 'hex'), 'mail.queued', ('PGB_' || :institution), 'req_' || lpad('' || :at || :client_id, 26, '0'))
 ) UPDATE logs SET size = :size + 2, edge = decode(repeat('ab', 128), 'hex'), last_at = now() WHERE log = ('PGB_' || :institution);
 INSERT INTO outbox (log, id, kind, about, payload, rendered, status, attempts, created_at, due_at, lease, error)
     VALUES (('PGB_' || :institution), 'evt_' || lpad('' || :at || :client_id || '1', 26, '0'), 'mail', 'req_' || lpad('' || :at || :client_id, 26, '0'), ('{"facts":"' || repeat('x', 1056) || '"}')::json, NULL, 'waiting', 0, now(), now(), NULL, NULL);

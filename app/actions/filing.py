@@ -11,7 +11,7 @@ from app.actions.ledger import Ledger, lock, unwrap
 from app.actions.mails import post
 from app.actions.services import Services
 from app.actions.soundness import IN_DOUBT
-from app.actions.views import VENDOR, RequestView, view_of
+from app.actions.views import VENDOR, RequestView, view_told
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
 from app.domain.ids import new_id
@@ -26,6 +26,7 @@ from app.domain.request import (
 )
 from app.storage import clients, grants, requests
 from app.storage.database import Transaction
+from app.storage.leaves import Stored
 from app.storage.requests import RequestRow
 from app.tokens.clients import Caller
 from app.tokens.secrets import new_code
@@ -103,14 +104,13 @@ async def _create(book: Ledger, caller: Caller, new: NewRequest) -> RequestView 
             return IN_DOUBT
     number = await requests.next_number(book.tx, book.code, book.now.astimezone(book.institution.zone).year)
     event = created_event(new_id("req", book.now), ask, permit, number, Actor("client", caller.cli), new.private())
-    held = await _placed(book, event, new, permit)
-    return await view_of(book.tx, held.row, book.now, book.row, await book.around())
+    held, told = await _placed(book, event, new, permit)
+    return view_told(held.row, book.now, book.row, await book.around(), client.name, told)
 
 
-async def _placed(book: Ledger, event: Event, new: NewRequest, permit: Permit) -> Held:
+async def _placed(book: Ledger, event: Event, new: NewRequest, permit: Permit) -> tuple[Held, list[Stored]]:
     """Append the request, and on its ground the grant; insert its rows; tell the approvers."""
-    book.add(event)
-    stored = (await book.append())[0]
+    (stored,) = book.add(event)
     request = created(stored.entry, canonical.sha(stored.leaf))
     row = _row(book, request, new, event.actor.id)
     held = Held(book, row, request)
@@ -122,12 +122,12 @@ async def _placed(book: Ledger, event: Event, new: NewRequest, permit: Permit) -
         mails.outcome("approved", by=None, because=None)
     else:
         mails.needed("request", mails.approvers())
-    await book.append()
+    told = await book.append()
     held.row = replace(changed_row(row, held.request, book), version=1)
     await requests.add(book.tx, held.row)
     if held.request.grant is not None:
         await grants.add(book.tx, grant_row(book.services.secrets, held.row, held.request.grant))
-    return held
+    return held, told
 
 
 def _ask(services: Services, new: NewRequest) -> Ask:

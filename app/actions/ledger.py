@@ -47,7 +47,7 @@ class Ledger:
     head: Head
     row: InstitutionRow
     institution: Institution
-    events: list[Event] = field(default_factory=list)
+    gathered: list[Stored] = field(default_factory=list)
     deliveries: list[OutboxRow] = field(default_factory=list)
     _around: Around | None = None
 
@@ -64,7 +64,7 @@ class Ledger:
     @property
     def next_index(self) -> int:
         """The index that the next added event will get."""
-        return self.head.size + len(self.events)
+        return self.head.size + len(self.gathered)
 
     async def around(self) -> Around:
         """The vendor's name and the roster, read once; who changes the roster does not ask before."""
@@ -72,17 +72,15 @@ class Ledger:
             self._around = await around(self.tx, self.code)
         return self._around
 
-    def add(self, *events: Event) -> None:
-        """Gather events; they are appended together."""
-        self.events.extend(events)
+    def add(self, *events: Event) -> list[Stored]:
+        """Gather events, which are appended together; the entries they will be, so that state can be folded before."""
+        added = [leaves.compose(self.head, index, event) for index, event in enumerate(events, self.next_index)]
+        self.gathered.extend(added)
+        return added
 
     def place(self, event: Event) -> Entry:
-        """Gather an event; the entry it will be, but for its id and commitment, so that state can be folded before."""
-        entry = Entry(
-            self.next_index, "", self.now, self.code, event.type, event.subject, event.actor, event.data, None
-        )
-        self.events.append(event)
-        return entry
+        """Gather one event; the entry it will be."""
+        return self.add(event)[0].entry
 
     def trust_clock(self) -> None:
         """Refuse to give anything while the clock stands behind what the log already tells. Raises `Unavailable`."""
@@ -105,12 +103,12 @@ class Ledger:
 
     async def append(self) -> list[Stored]:
         """Append what was gathered, fold it into the institution, put the deliveries into the outbox, webhooks' too."""
-        if not self.events:
+        if not self.gathered:
             return []
-        changes = any(event.type in CHANGING for event in self.events)
+        stored, self.gathered = self.gathered, []
+        changes = any(each.entry.type in CHANGING for each in stored)
         sealed = changes and await self.is_sealed()
-        self.head, stored = await leaves.append(self.tx, self.head, self.events)
-        self.events = []
+        self.head = await leaves.store(self.tx, self.head, stored)
         if changes:
             await self._fold([each.entry for each in stored], sealed=sealed)
         await outbox.put(self.tx, [*self.deliveries, *await announce(self.tx, self.code, stored)])

@@ -34,8 +34,8 @@ async def put(secrets: Secrets, tx: Transaction, row: InstitutionRow, folded: in
 
 async def hold(secrets: Secrets, tx: Transaction, row: InstitutionRow) -> bool:
     """Whether the row is the one sealed, and the log's newest entry that changes an institution is folded into it."""
-    kept = await seals.read(tx, row.code)
-    if kept is None or kept.folded != await newest_change(tx, row.code):
+    kept, newest = await seals.read(tx, row.code, _TYPES)
+    if kept is None or kept.folded != newest:
         return False
     return secrets.mac_holds(kept.mac, LABEL, *_parts(row, kept.folded))
 

@@ -17,14 +17,12 @@ from app.domain.errors import Refusal
 from app.domain.people import Person
 from app.domain.request import AccessRequest, created, evolve
 from app.storage import entries, objects
-from app.storage.entries import LeafFilter
 from app.storage.leaves import Stored
 from app.trail import canonical
 
 IN_DOUBT = Refusal(
     "records-in-doubt", "What the database says is not what the trail tells. Nothing is given until that is cleared."
 )
-_MANY = 1000
 
 
 async def doubts(book: Ledger, visitor: Visitor) -> Refusal | None:
@@ -61,24 +59,19 @@ def _fold(told: list[Stored], request_id: str) -> AccessRequest | None:
 async def _is_theirs(book: Ledger, visitor: Visitor, person: Person) -> bool:
     """Whether account and address of the visitor's row are those that the person's state commits to."""
     binding = person.bound_at(visitor.iss)
-    bound = await _told(book, "person.bound", person.id)
-    bound = [each for each in bound if each.entry.data["iss"] == visitor.iss]
+    told = await entries.of_person(book.tx, book.code, person.id)
+    bound = [each for each in told if each.entry.type == "person.bound" and each.entry.data["iss"] == visitor.iss]
     if binding is None or not bound:
         return False
     salt = private_fields(bound[-1]).get("sub_salt") or ""
     if subject_digest(visitor.sub, salt) != binding.sub_digest:
         return False
-    return email_digest(visitor.email, await _email_salt(book, person.id)) == person.email_digest
+    return email_digest(visitor.email, _email_salt(told, person.id)) == person.email_digest
 
 
-async def _email_salt(book: Ledger, person: str) -> str:
-    added = await _told(book, "person.added", person)
+def _email_salt(told: list[Stored], person: str) -> str:
+    added = [each for each in told if each.entry.type == "person.added"]
     if added:
         return private_fields(added[-1]).get("email_salt") or ""
-    first = (await entries.read_leaves(book.tx, book.code, 0, 1))[0]
-    salts = canonical.decode_object((private_fields(first).get("salts") or "{}").encode())
+    salts = canonical.decode_object((private_fields(told[0]).get("salts") or "{}").encode())
     return str(salts.get(person, ""))
-
-
-async def _told(book: Ledger, type_: str, subject: str) -> list[Stored]:
-    return await entries.find(book.tx, book.code, LeafFilter(type=type_, subject=subject), _MANY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -12,7 +12,7 @@ from app.domain.request import AccessRequest, Status, Terms, approvals, created,
 from app.storage import clients, entries, institutions, roster
 from app.storage.database import Transaction
 from app.storage.institutions import InstitutionRow
-from app.storage.leaves import Stored
+from app.storage.leaves import Stored, request_of
 from app.storage.requests import RequestRow
 from app.storage.roster import RosterRow
 from app.trail import canonical
@@ -108,7 +108,8 @@ class Around:
 
 async def around(tx: Transaction, code: str) -> Around:
     """Read what stands round a log."""
-    return Around(await institutions.name_of(tx, VENDOR) or "", tuple(await roster.people(tx, code)))
+    vendor_name, people = await roster.people_beside(tx, code, VENDOR)
+    return Around(vendor_name, tuple(people))
 
 
 async def view(tx: Transaction, row: RequestRow, now: datetime) -> RequestView:
@@ -125,9 +126,22 @@ async def view_of(
     """One request, where its institution was read already."""
     client = await clients.read(tx, row.client)
     told = (await entries.of_requests(tx, row.log, [row.id], _TOLD))[row.id]
-    people = {person.person: (person.name, person.email) for person in known.people}
     name = row.client if client is None else client.name
-    return _Reading(institution, known.vendor_name, name, people, told).view(row, now)
+    return view_told(row, now, institution, known, name, told)
+
+
+def view_told(
+    row: RequestRow,
+    now: datetime,
+    institution: InstitutionRow,
+    known: Around,
+    client_name: str,
+    told: Iterable[Stored],
+) -> RequestView:
+    """One request, where everything was read already: `told` are the entries that belong to it, by rising index."""
+    people = {person.person: (person.name, person.email) for person in known.people}
+    of_view = [each for each in told if each.entry.type in _TOLD and request_of(each.entry) == row.id]
+    return _Reading(institution, known.vendor_name, client_name, people, of_view).view(row, now)
 
 
 async def view_at(tx: Transaction, row: RequestRow, last: int) -> RequestView:

@@ -118,7 +118,14 @@ async def entries_about(tx: Transaction, log: str, request: str) -> list[Stored]
 
 async def entries_of(tx: Transaction, log: str, request: str) -> list[Stored]:
     """The entries whose subject is the request, or whose `data.request` or `data.about` names it, by rising index."""
-    return await find(tx, log, LeafFilter(request=request), _EVERYTHING)
+    rows = await tx.fetch(_OF_REQUEST, {"log": log, "request": request})
+    return [_stored(leaf, part) for leaf, part in rows]
+
+
+async def of_person(tx: Transaction, log: str, person: str) -> list[Stored]:
+    """Entry 0, and the entries that added and bound a person, by rising index."""
+    rows = await tx.fetch(_OF_PERSON, {"log": log, "person": person})
+    return [_stored(leaf, part) for leaf, part in rows]
 
 
 async def of_requests(
@@ -156,9 +163,6 @@ def _subjects(types: tuple[str, ...]) -> sa.Select[Any]:
     return query.where(_LEAVES.c.type.in_([sa.literal(type_) for type_ in types]))
 
 
-_EVERYTHING = 2**31 - 1
-
-
 @cache
 def _of_request(types: tuple[str, ...]) -> sa.Select[Any]:
     named = _LEAVES.c.type.in_([sa.literal(type_) for type_ in types])
@@ -171,6 +175,16 @@ def _select(log: str | sa.BindParameter[str]) -> sa.Select[Any]:
     return query.where(_LEAVES.c.log == log).order_by(_LEAVES.c.idx)
 
 
+_OF_REQUEST = _select(sa.bindparam("log")).where(_LEAVES.c.request == sa.bindparam("request"))
+_OF_PERSON = _select(sa.bindparam("log")).where(
+    sa.or_(
+        _LEAVES.c.idx == 0,
+        sa.and_(
+            _LEAVES.c.subject == sa.bindparam("person"),
+            _LEAVES.c.type.in_([sa.literal("person.added"), sa.literal("person.bound")]),
+        ),
+    )
+)
 _RANGE = _select(sa.bindparam("log")).where(
     _LEAVES.c.idx >= sa.bindparam("start"), _LEAVES.c.idx < sa.bindparam("stop")
 )

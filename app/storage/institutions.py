@@ -44,15 +44,6 @@ async def add(tx: Transaction, row: InstitutionRow) -> None:
     await tx.put(tables.institutions, row)
 
 
-async def name_of(tx: Transaction, code: str) -> str | None:
-    """The name of an institution."""
-    found = await tx.fetch(_NAME, {"code": code})
-    return str(found[0][0]) if found else None
-
-
-_NAME = sa.select(tables.institutions.c.name).where(tables.institutions.c.code == sa.bindparam("code"))
-
-
 async def read(tx: Transaction, code: str) -> InstitutionRow | None:
     """The institution of a code; none where it has not even the form of one."""
     found = await tx.fetch(_READ, {"code": code}) if is_code(code) else []

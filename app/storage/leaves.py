@@ -25,7 +25,7 @@ from app.storage.database import Transaction, insert_of
 from app.storage.nodes import read_tiles
 from app.trail import canonical, tiles
 from app.trail import log as trail
-from app.trail.hashing import Edge
+from app.trail.hashing import Edge, leaf_hash
 
 MAX_AHEAD = timedelta(seconds=2)
 
@@ -116,28 +116,36 @@ _LOCK = _lock_statements()
 async def append(tx: Transaction, head: Head, events: Sequence[Event]) -> tuple[Head, list[Stored]]:
     """Append events to a locked log as one append; the head after it, and what was stored.
 
-    Raises `CatalogueError` for an event that is not of the catalogue, `CanonicalError` for one that has no canonical
-    form, `Unavailable` where an entry that nobody appended has taken the place.
+    Raises as `compose` and `store` do.
     """
-    if not events:
-        return head, []
-    stored, composed = [], []
-    for index, event in enumerate(events, head.size):
-        catalogue.check(event)
-        made, entry = _compose(head, index, event)
-        composed.append(made)
-        stored.append(Stored(entry, made.leaf, made.private))
-    opened = await read_tiles(tx, head.log, tiles.open_tiles(head.size, head.size + len(events)))
-    hashes = [made.leaf_hash for made in composed]
+    stored = [compose(head, index, event) for index, event in enumerate(events, head.size)]
+    return await store(tx, head, stored), stored
+
+
+async def store(tx: Transaction, head: Head, stored: Sequence[Stored]) -> Head:
+    """Append what was composed for this head, from its size on, as one append; the head after it.
+
+    Raises `Unavailable` where an entry that nobody appended has taken the place.
+    """
+    if not stored:
+        return head
+    opened = await read_tiles(tx, head.log, tiles.open_tiles(head.size, head.size + len(stored)))
+    hashes = [leaf_hash(each.leaf) for each in stored]
     plan = trail.plan(head.edge, hashes, opened)
     try:
         await _store(tx, head, stored, hashes, plan)
     except IntegrityError as error:
         raise Unavailable(f"the log of {head.log} holds entries that its head does not count") from error
-    return Head(head.log, head.origin, plan.edge, head.at, head.at, head.clock_ahead), stored
+    return Head(head.log, head.origin, plan.edge, head.at, head.at, head.clock_ahead)
 
 
-def _compose(head: Head, index: int, event: Event) -> tuple[trail.Composed, Entry]:
+def compose(head: Head, index: int, event: Event) -> Stored:
+    """The entry that an event is at this index of the next append.
+
+    Raises `CatalogueError` for an event that is not of the catalogue, `CanonicalError` for one that has no canonical
+    form.
+    """
+    catalogue.check(event)
     entry_id = new_id("evt", head.at)
     made = trail.compose(
         index=index, entry_id=entry_id, at=stamp(head.at), institution=head.log, type=event.type, subject=event.subject,
@@ -146,7 +154,7 @@ def _compose(head: Head, index: int, event: Event) -> tuple[trail.Composed, Entr
     )  # fmt: skip
     commitment = None if made.private is None else canonical.sha(made.private)
     entry = Entry(index, entry_id, head.at, head.log, event.type, event.subject, event.actor, event.data, commitment)
-    return made, entry
+    return Stored(entry, made.leaf, made.private)
 
 
 async def _store(
@@ -154,8 +162,8 @@ async def _store(
 ) -> None:
     log = head.log
     leaves = [
-        (log, each.entry.index, each.leaf, leaf_hash, each.entry.type, each.entry.subject, request_of(each.entry))
-        for each, leaf_hash in zip(stored, hashes, strict=True)
+        (log, each.entry.index, each.leaf, hashed, each.entry.type, each.entry.subject, request_of(each.entry))
+        for each, hashed in zip(stored, hashes, strict=True)
     ]
     parts = [(log, each.entry.index, each.private) for each in stored if each.private is not None]
     changes = [

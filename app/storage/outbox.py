@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from app.storage import tables
-from app.storage.columns import select_rows
-from app.storage.database import Transaction
+from app.storage.columns import select_rows, values_of
+from app.storage.database import Dialect, Transaction, insert_of
 
 _TABLE = tables.outbox
 
@@ -45,9 +46,22 @@ class OutboxRow:
 
 
 async def put(tx: Transaction, rows: Sequence[OutboxRow]) -> None:
-    """Insert deliveries."""
-    for row in rows:
-        await tx.put(_TABLE, row)
+    """Insert deliveries, a few at once."""
+    for at in range(0, len(rows), _AT_ONCE):
+        few = rows[at : at + _AT_ONCE]
+        values = {f"{name}_{n}": value for n, row in enumerate(few) for name, value in values_of(row).items()}
+        await tx.fetch(_put(tx.dialect, len(few)), values)
+
+
+_AT_ONCE = 8
+
+
+@cache
+def _put(dialect: Dialect, count: int) -> sa.Executable:
+    def line(n: int) -> dict[str, sa.BindParameter[Any]]:
+        return {column.name: sa.bindparam(f"{column.name}_{n}", type_=column.type) for column in _TABLE.c}
+
+    return insert_of(dialect, _TABLE).values([line(n) for n in range(count)])
 
 
 async def claim(

@@ -50,6 +50,13 @@ async def add(tx: Transaction, row: RosterRow) -> bool:
     return await tx.put_once(_ROSTER, row)
 
 
+async def people_beside(tx: Transaction, log: str, code: str) -> tuple[str, list[RosterRow]]:
+    """The name of the institution `code` (none: empty), and everybody of `log`, removed or not: one query."""
+    found = await tx.fetch(_BESIDE, {"log": log, "code": code})
+    rows = [RosterRow(*row) for _, *row in found if row[0] is not None]
+    return (found[0][0] if found else ""), rows
+
+
 async def read(tx: Transaction, log: str, person: str) -> RosterRow | None:
     """The person of an id, removed or not."""
     found = await tx.fetch(_READ, {"log": log, "person": person})
@@ -79,6 +86,12 @@ async def people(tx: Transaction, log: str) -> list[RosterRow]:
 
 
 _PEOPLE = select_rows(_ROSTER, RosterRow).where(_ROSTER.c.log == sa.bindparam("log")).order_by(_ROSTER.c.person)
+_BESIDE = (
+    sa.select(tables.institutions.c.name.label("beside"), *select_rows(_ROSTER, RosterRow).selected_columns)
+    .select_from(tables.institutions.outerjoin(_ROSTER, _ROSTER.c.log == sa.bindparam("log")))
+    .where(tables.institutions.c.code == sa.bindparam("code"))
+    .order_by(_ROSTER.c.person)
+)
 _READ = _PEOPLE.where(_ROSTER.c.person == sa.bindparam("person"))
 
 

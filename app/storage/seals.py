@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -27,13 +28,16 @@ class SealRow:
     mac: bytes
 
 
-async def read(tx: Transaction, log: str) -> SealRow | None:
-    """The seal of a log."""
-    found = await tx.fetch(_READ, {"log": log})
-    return SealRow(*found[0]) if found else None
+async def read(tx: Transaction, log: str, types: tuple[str, ...]) -> tuple[SealRow | None, int | None]:
+    """The seal of a log, and the index of the log's last entry of these types."""
+    found = await tx.fetch(_read(types), {"log": log})
+    return (SealRow(*found[0][:-1]), found[0][-1]) if found else (None, await newest(tx, log, types))
 
 
-_READ = select_rows(_TABLE, SealRow).where(_TABLE.c.log == sa.bindparam("log"))
+@cache
+def _read(types: tuple[str, ...]) -> sa.Select[Any]:
+    sealed = select_rows(_TABLE, SealRow).where(_TABLE.c.log == sa.bindparam("log"))
+    return sealed.add_columns(_newest(types).scalar_subquery())
 
 
 async def put(tx: Transaction, row: SealRow) -> None:
@@ -43,12 +47,19 @@ async def put(tx: Transaction, row: SealRow) -> None:
     await tx.connection.execute(insert.on_conflict_do_update(index_elements=["log"], set_=changed))
 
 
-async def newest(tx: Transaction, log: str, types: Sequence[str]) -> int | None:
+async def newest(tx: Transaction, log: str, types: tuple[str, ...]) -> int | None:
     """The index of the log's last entry of these types that its head counts: one look into the index for each."""
+    ((found,),) = await tx.fetch(_newest(types), {"log": log})
+    return None if found is None else int(found)
+
+
+@cache
+def _newest(types: tuple[str, ...]) -> sa.Select[Any]:
+    log: sa.BindParameter[str] = sa.bindparam("log")
     size = sa.select(tables.logs.c.size).where(tables.logs.c.log == log).scalar_subquery()
     counted = sa.and_(_LEAVES.c.log == log, _LEAVES.c.idx < size)
     each = [
-        sa.select(sa.func.max(_LEAVES.c.idx).label("idx")).where(counted, _LEAVES.c.type == type_) for type_ in types
+        sa.select(sa.func.max(_LEAVES.c.idx).label("idx")).where(counted, _LEAVES.c.type == sa.literal(type_))
+        for type_ in types
     ]
-    found = (await tx.connection.execute(sa.select(sa.func.max(sa.union_all(*each).subquery().c.idx)))).scalar_one()
-    return None if found is None else int(found)
+    return sa.select(sa.func.max(sa.union_all(*each).subquery().c.idx))
