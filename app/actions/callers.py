@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.actions.clientrows import client_of
+from app.actions.possession import Offered, require
 from app.actions.services import Services
 from app.domain.errors import Refusal, Refused, Unavailable
 from app.storage.checks import Asked, Found
-from app.storage.clients import ClientRow
 from app.tokens.access import AccessToken, open_access_token
-from app.tokens.clients import Caller, Client
+from app.tokens.clients import Caller
 from app.tokens.jwt import TokenRefused
 
+_KINDS = ("bearer", "dpop")
 UNAUTHORIZED = Refusal("unauthorized", "Send an access token that is valid now as `Authorization: Bearer …`.")
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a call brought to say who calls: its `Authorization` header."""
+    """What a call brought to say who calls: its `Authorization` header, and what it offers as DPoP proof."""
 
     authorization: str | None
+    offered: Offered
 
 
 async def authenticate(services: Services, shown: Shown, *scopes: str) -> Caller:
@@ -28,7 +31,8 @@ async def authenticate(services: Services, shown: Shown, *scopes: str) -> Caller
     Raises `Refused`: unauthorized (no token, none of ours, over, its client gone), insufficient-scope.
     """
     token = access_token(services, shown)
-    return judge(services, token, await ask(services, Asked(cli=token.cli)), *scopes)
+    found = await ask(services, Asked(cli=token.cli))
+    return await judge(services, shown, token, found, *scopes)
 
 
 async def ask(services: Services, asked: Asked) -> Found:
@@ -39,39 +43,43 @@ async def ask(services: Services, asked: Asked) -> Found:
     return found
 
 
+def has_token(shown: Shown) -> bool:
+    """Whether a call brought an access token, of whatever worth."""
+    return (shown.authorization or "").partition(" ")[0].lower() in _KINDS
+
+
 def access_token(services: Services, shown: Shown) -> AccessToken:
     """The access token of a call, whenever it is valid. Raises `Refused` unauthorized."""
     kind, _, token = (shown.authorization or "").partition(" ")
-    if kind.lower() != "bearer":
+    if kind.lower() not in _KINDS:
         raise Refused(UNAUTHORIZED)
     try:
-        return open_access_token(services.ring, services.base_url, token.strip(" "))
+        read = open_access_token(services.ring, services.base_url, token.strip(" "))
     except TokenRefused as error:
         raise Refused(UNAUTHORIZED) from error
+    if (read.jkt is not None) != (kind.lower() == "dpop"):  # a bound token is no bearer token, nor the other way round
+        raise Refused(UNAUTHORIZED)
+    return read
 
 
-def judge(services: Services, token: AccessToken, found: Found, *scopes: str) -> Caller:
-    """Who calls with a token, by what was found of its client. Raises `Refused`: unauthorized, insufficient-scope."""
+async def judge(services: Services, shown: Shown, token: AccessToken, found: Found, *scopes: str) -> Caller:
+    """Who calls with a token, by what was found of its client; a bound one with a proof, which is used up.
+
+    Raises `Refused`: unauthorized, insufficient-scope.
+    """
     try:
         token.check(services.ring, found.now)
-        caller = token.caller(None if found.client is None else client_of(found.client))
+        caller = token.caller(client_of(services.secrets, found.client))
     except TokenRefused as error:
         raise Refused(UNAUTHORIZED) from error
+    if token.jkt is not None:
+        await require(services, shown.offered, found.now, token=token.token, jkt=token.jkt)
+    return reaching(caller, *scopes)
+
+
+def reaching(caller: Caller, *scopes: str) -> Caller:
+    """The caller, if it has one of the scopes. Raises `Refused` insufficient-scope."""
     if caller.scopes.isdisjoint(scopes):
         detail = f"This needs the scope {scopes[0]}."
         raise Refused(Refusal("insufficient-scope", detail, extra=(("scope", scopes[0]),)))
     return caller
-
-
-def client_of(row: ClientRow) -> Client:
-    """The client of a row."""
-    return Client(
-        id=row.id,
-        client_id=row.client_id,
-        name=row.name,
-        secret_hashes=row.secrets,
-        scopes=frozenset(row.scopes),
-        institutions=frozenset(row.institutions),
-        audiences=frozenset(row.audiences),
-        disabled=row.disabled,
-    )

@@ -8,20 +8,25 @@ that the client serves.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
-from app.actions.ledger import Ledger, write
+from app.actions import clientrows
+from app.actions.clientrows import sealed
+from app.actions.endings import end_of_clients
+from app.actions.ledger import Ledger, lock, write
 from app.actions.services import Services
 from app.actions.worldspecs import ClientSpec
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
 from app.domain.ids import new_id
 from app.domain.kinds import VENDOR
-from app.storage import clients, service_meta
+from app.storage import clients, institutions, service_meta
 from app.storage.clients import ClientRow
 from app.storage.database import Transaction
+from app.tokens.clients import EVERY_INSTITUTION
 from app.tokens.secrets import Secrets, new_secret
 
 DECLARED = "declared-clients"
@@ -29,11 +34,25 @@ SECRET_PREFIX = "cs"  # noqa: S105 -- what secrets begin with
 
 
 @dataclass(frozen=True, slots=True)
+class Keys:
+    """What a client proves itself by: keyed hashes of secrets, or public keys, here or at an address."""
+
+    secrets: tuple[str, ...]
+    jwks: Mapping[str, Any] | None
+    jwks_uri: str | None
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+        return "secret" if self.secrets else "keys"
+
+
+@dataclass(frozen=True, slots=True)
 class ClientPlan:
     """What a world file changes about clients. `declared`: the names it holds."""
 
     added: tuple[ClientSpec, ...] = ()
-    rotated: tuple[tuple[ClientRow, str], ...] = ()
+    rotated: tuple[tuple[ClientRow, Keys], ...] = ()
     revoked: tuple[ClientRow, ...] = ()
     refused: tuple[str, ...] = ()
     declared: tuple[str, ...] = field(default=())
@@ -42,7 +61,7 @@ class ClientPlan:
         """The changes for people."""
         return [
             *(f"+ client {spec.id}" for spec in self.added),
-            *(f"~ client {row.client_id}: secret" for row, _ in self.rotated),
+            *(f"~ client {row.client_id}: {keys.words}" for row, keys in self.rotated),
             *(f"- client {row.client_id}" for row in self.revoked),
         ]
 
@@ -54,11 +73,9 @@ async def plan_clients(tx: Transaction, secrets: Secrets, specs: tuple[ClientSpe
     known = [(rows[spec.id], spec) for spec in specs if spec.id in rows]
     return ClientPlan(
         added=tuple(spec for spec in specs if spec.id not in rows),
-        rotated=tuple(
-            (row, hashed) for row, spec in known if row.secrets != ((hashed := secrets.hash_secret(spec.secret)),)
-        ),
+        rotated=tuple((row, keys) for row, spec in known if (keys := _keys(secrets, spec)) != _kept(row)),
         revoked=tuple(await leaving(tx, names)),
-        refused=tuple(line for row, spec in known for line in _differences(row, spec)),
+        refused=tuple([line for row, spec in known async for line in _differences(tx, secrets, row, spec)]),
         declared=tuple(sorted(names)),
     )
 
@@ -70,19 +87,21 @@ async def leaving(tx: Transaction, names: Collection[str]) -> list[ClientRow]:
     return [row for row in await clients.read_all(tx) if row.client_id in gone and not row.disabled]
 
 
-def _differences(row: ClientRow, spec: ClientSpec) -> list[str]:
+async def _differences(tx: Transaction, secrets: Secrets, row: ClientRow, spec: ClientSpec) -> AsyncIterator[str]:
     if row.disabled:
-        return [f"client {spec.id}: was revoked, and stays so; declare it under another id"]
+        yield f"client {spec.id}: was revoked, and stays so; declare it under another id"
+        return
+    if not await clientrows.is_sound(tx, secrets, row):
+        yield f"client {spec.id}: its row was not written by this service; look with `countersign doctor`"
+        return
     remedy = "what a client may do is never changed; declare it under another id and take this one out"
-    return [
-        f"client {spec.id}: {name}: {_listed(old)} -> {_listed(new)}; {remedy}"
-        for name, old, new in (
-            ("scopes", row.scopes, spec.scopes),
-            ("institutions", row.institutions, spec.institutions),
-            ("audiences", row.audiences, spec.audiences),
-        )
-        if old != new
-    ]
+    for name, old, new in (
+        ("scopes", row.scopes, spec.scopes),
+        ("institutions", row.institutions, spec.institutions),
+        ("audiences", row.audiences, spec.audiences),
+    ):
+        if old != new:
+            yield f"client {spec.id}: {name}: {_listed(old)} -> {_listed(new)}; {remedy}"
 
 
 def _listed(names: tuple[str, ...]) -> str:
@@ -93,11 +112,10 @@ async def change_clients(book: Ledger, plan: ClientPlan, operator: Actor) -> Non
     """Carry a plan out; `book` is the vendor's log."""
     for spec in plan.added:
         await _add(book, spec, operator)
-    for row, hashed in plan.rotated:
-        await _rotate(book, row, (hashed,), operator)
+    for row, keys in plan.rotated:
+        await _rotate(book, row, keys, operator)
     for row in plan.revoked:
-        await clients.save(book.tx, replace(row, disabled=True))
-        book.add(Event("client.revoked", row.id, operator, {}))
+        await _revoke(book, row, operator)
     await service_meta.write(book.tx, DECLARED, {"clients": list(plan.declared)})
 
 
@@ -110,24 +128,75 @@ async def add_client(services: Services, operator: Actor, spec: ClientSpec) -> N
         await book.append()
 
 
-async def rotate_client(services: Services, operator: Actor, client_id: str, *, keep_old: bool) -> str:
-    """Give a client a new secret, which is returned this once; `keep_old`: the last one counts on beside it.
+async def revoke_client(services: Services, operator: Actor, client_id: str) -> None:
+    """Shut a client off: it signs in no more, and what runs on its requests ends in the same transaction.
 
     Raises `Refused` not-found for an unknown or revoked client.
     """
-    secret = new_secret(SECRET_PREFIX)
-    async with write(services, VENDOR) as book:
-        row = await clients.of_client_id(book.tx, client_id)
+    async with services.database.begin() as tx:
+        row = await clients.of_client_id(tx, client_id)
         if row is None or row.disabled:
             raise Refused(Refusal("not-found", f"There is no client {client_id}."))
+        there = set(await institutions.codes(tx))
+        served = there if EVERY_INSTITUTION in row.institutions else there & {VENDOR, *row.institutions}
+        books = {code: await lock(services, tx, code) for code in sorted(served)}
+        row = await clients.of_client_id(tx, client_id)
+        if row is None or row.disabled:
+            raise Refused(Refusal("not-found", f"There is no client {client_id}."))
+        await _revoke(books[VENDOR], row, operator)
+        await books[VENDOR].append()
+        for _, book in sorted(books.items()):
+            await end_of_clients(book, {row.id})
+
+
+async def rotate_client(services: Services, operator: Actor, client_id: str, *, keep_old: bool) -> str:
+    """Give a client a new secret, which is returned this once; `keep_old`: the last one counts on beside it.
+
+    Raises `Refused`: not-found for an unknown or revoked client, records-in-doubt where its row is not ours,
+    validation for one that has keys.
+    """
+    secret = new_secret(SECRET_PREFIX)
+    async with write(services, VENDOR) as book:
+        row = await _sound(book, client_id)
+        if not row.secrets:
+            raise Refused(Refusal.of_field("/id", f"{client_id} signs in with keys; change those where they are kept."))
         old = row.secrets[:1] if keep_old else ()
-        await _rotate(book, row, (services.secrets.hash_secret(secret), *old), operator)
+        hashes = (services.secrets.hash_secret(secret), *old)
+        await _rotate(book, row, Keys(hashes, None, None), operator)
         await book.append()
     return secret
 
 
+async def rekey_client(services: Services, operator: Actor, client_id: str, spec: ClientSpec) -> None:
+    """Give a client other public keys. Raises `Refused` as `rotate_client` does."""
+    async with write(services, VENDOR) as book:
+        row = await _sound(book, client_id)
+        await _rotate(book, row, _keys(services.secrets, spec), operator)
+        await book.append()
+
+
+async def _sound(book: Ledger, client_id: str) -> ClientRow:
+    """The client's row, if it may be written anew. Raises `Refused`: not-found, records-in-doubt."""
+    row = await clients.of_client_id(book.tx, client_id)
+    if row is None or row.disabled:
+        raise Refused(Refusal("not-found", f"There is no client {client_id}."))
+    if not await clientrows.is_sound(book.tx, book.services.secrets, row):
+        raise Refused(Refusal("records-in-doubt", f"The row of {client_id} was not written by this service."))
+    return row
+
+
+def _keys(secrets: Secrets, spec: ClientSpec) -> Keys:
+    hashes = () if spec.secret is None else (secrets.hash_secret(spec.secret),)
+    return Keys(hashes, spec.jwks, spec.jwks_uri)
+
+
+def _kept(row: ClientRow) -> Keys:
+    return Keys(row.secrets, row.jwks, row.jwks_uri)
+
+
 async def _add(book: Ledger, spec: ClientSpec, operator: Actor) -> None:
-    row = _row(book.now, book.services.secrets, spec)
+    secrets = book.services.secrets
+    row = sealed(secrets, _row(book.now, secrets, spec), book.next_index)
     if not await clients.add(book.tx, row):
         raise Refused(Refusal.of_field("/id", f"There is a client {spec.id} already; choose another id."))
     data: Mapping[str, list[str]] = {
@@ -138,19 +207,27 @@ async def _add(book: Ledger, spec: ClientSpec, operator: Actor) -> None:
     book.add(Event("client.created", row.id, operator, data, {"name": row.name}))
 
 
-async def _rotate(book: Ledger, row: ClientRow, hashes: tuple[str, ...], operator: Actor) -> None:
-    await clients.save(book.tx, replace(row, secrets=hashes))
+async def _rotate(book: Ledger, row: ClientRow, keys: Keys, operator: Actor) -> None:
+    changed = replace(row, secrets=keys.secrets, jwks=keys.jwks, jwks_uri=keys.jwks_uri)
+    await clients.save(book.tx, sealed(book.services.secrets, changed, book.next_index))
     book.add(Event("client.rotated", row.id, operator, {}))
 
 
+async def _revoke(book: Ledger, row: ClientRow, operator: Actor) -> None:
+    changed = replace(row, disabled=True)
+    await clients.save(book.tx, sealed(book.services.secrets, changed, book.next_index))
+    book.add(Event("client.revoked", row.id, operator, {}))
+
+
 def _row(at: datetime, secrets: Secrets, spec: ClientSpec) -> ClientRow:
+    keys = _keys(secrets, spec)
     return ClientRow(
         id=new_id("cli", at),
         client_id=spec.id,
         name=spec.id,
-        secrets=(secrets.hash_secret(spec.secret),),
-        jwks=None,
-        jwks_uri=None,
+        secrets=keys.secrets,
+        jwks=keys.jwks,
+        jwks_uri=keys.jwks_uri,
         scopes=spec.scopes,
         institutions=spec.institutions,
         audiences=spec.audiences,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
-from app.actions import seals
+from app.actions import clientrows, seals
 from app.actions.held import grant_row
 from app.actions.ledger import write
 from app.actions.opening import notify_text
@@ -38,6 +38,7 @@ from app.trail.tiles import WIDTH, Tile, TileRow, row, width_at
 Progress = Callable[[int, int], None]
 _PAGE = 200
 SEAL_BROKEN = "the seal of the institution's row does not hold"
+CLIENT_SEAL_BROKEN = "the seal does not hold of the row of"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ async def examine(services: Services, progress: Progress | None = None) -> list[
 async def seal(services: Services) -> tuple[str, ...]:
     """Seal the row of each institution that agrees with its trail in everything but its seal; their codes.
 
+    With the vendor's, those of API clients. (Their secrets stand in no trail.)
+
     For rows of before there were seals, and after a change of the secret key.
     """
     async with services.database.read() as tx:
@@ -102,10 +105,17 @@ async def seal(services: Services) -> tuple[str, ...]:
         async with write(services, log) as book:
             found = await _Examination(services, book.tx, log, facts).run()
             newest = await seals.newest_change(book.tx, log)
-            if [each.words for each in found] == [SEAL_BROKEN] and newest is not None:
-                await seals.put(services.secrets, book.tx, book.row, newest)
-                sealed.append(log)
+            if not found or newest is None or not all(_is_of_seal(each) for each in found):
+                continue
+            await seals.put(services.secrets, book.tx, book.row, newest)
+            if log == VENDOR:
+                await clientrows.seal_all(book.tx, services.secrets)
+            sealed.append(log)
     return tuple(sealed)
+
+
+def _is_of_seal(found: Difference) -> bool:
+    return found.words == SEAL_BROKEN or found.words.startswith(CLIENT_SEAL_BROKEN)
 
 
 @dataclass(slots=True)
@@ -208,6 +218,8 @@ class _Examination:
                 told.revoked_at is not None, told.institutions, told.scopes, told.audiences,
             ):  # fmt: skip
                 self.find(None, f"the row of {cli} is not as its entries tell it")
+            elif not await clientrows.is_sound(self.tx, self.services.secrets, row):
+                self.find(None, f"{CLIENT_SEAL_BROKEN} {cli}")
 
     async def _judge_institution(self, world: World, kept: InstitutionRow) -> None:
         if world.state is None:

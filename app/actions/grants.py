@@ -42,22 +42,22 @@ class Minted:
     expires_at: datetime
 
 
-async def mint(services: Services, caller: Caller, request_id: str) -> Minted:
-    """A token under the request's open grant.
+async def mint(services: Services, caller: Caller, request_id: str, jkt: str | None = None) -> Minted:
+    """A token under the request's open grant; `jkt`: the key it is bound to.
 
     Raises `Refused`: not-found, not-approved, window-not-open, grant-ended, grant-not-derivable; each is an event.
     """
     async with services.database.begin() as tx:
         held = await hold_served(services, tx, caller, request_id)
         held.book.trust_clock()
-        outcome = await _mint(held, caller)
+        outcome = await _mint(held, caller, jkt)
         if isinstance(outcome, Refusal):
             await _refused(held, caller, outcome.problem)
         await held.store()
     return unwrap(outcome)
 
 
-async def _mint(held: Held, caller: Caller) -> Minted | Refusal:
+async def _mint(held: Held, caller: Caller, jkt: str | None) -> Minted | Refusal:
     grant = may_mint(held.request, held.book.now)
     if isinstance(grant, Refusal):
         return grant
@@ -66,7 +66,7 @@ async def _mint(held: Held, caller: Caller) -> Minted | Refusal:
         return derived
     if not await _same(held, grant, derived):
         return Refusal("grant-not-derivable", "What the database says is not what the trail gives.")
-    return await _signed(held, caller, grant)
+    return await _signed(held, caller, grant, jkt)
 
 
 async def _derived(held: Held) -> Derived | Refusal:
@@ -88,7 +88,7 @@ async def _same(held: Held, grant: Grant, derived: Derived) -> bool:
     )
 
 
-async def _signed(held: Held, caller: Caller, grant: Grant) -> Minted | Refusal:
+async def _signed(held: Held, caller: Caller, grant: Grant, jkt: str | None) -> Minted | Refusal:
     book, request = held.book, held.request
     audience = book.institution.environments[request.environment].audience
     minted = approval.mint(
@@ -110,10 +110,11 @@ async def _signed(held: Held, caller: Caller, grant: Grant) -> Minted | Refusal:
         not_after=grant.not_after,
         ttl_minutes=book.institution.policy.token_ttl_minutes,
         now=book.now,
+        jkt=jkt,
     )
     if isinstance(minted, Refusal):
         return minted
-    await grants.add_token(book.tx, _token_row(book.services.secrets, held, caller, grant.id, audience, minted))
+    await grants.add_token(book.tx, _token_row(book.services.secrets, held, caller, grant.id, audience, minted, jkt))
     data = {
         "grant": grant.id,
         "jti": minted.jti,
@@ -121,15 +122,17 @@ async def _signed(held: Held, caller: Caller, grant: Grant) -> Minted | Refusal:
         "iat": minted.iat,
         "nbf": minted.nbf,
         "exp": minted.exp,
-        "bound": False,
+        "bound": jkt is not None,
     }
     held.tell(Event("token.issued", request.id, Actor("client", caller.cli), data))
     expires_at = datetime.fromtimestamp(minted.exp, UTC)
-    return Minted(minted.token, "Bearer", minted.exp - math.floor(book.now.timestamp()), expires_at)
+    return Minted(
+        minted.token, "Bearer" if jkt is None else "DPoP", minted.exp - math.floor(book.now.timestamp()), expires_at
+    )
 
 
 def _token_row(
-    secrets: Secrets, held: Held, caller: Caller, grant: str, audience: str, minted: approval.Minted
+    secrets: Secrets, held: Held, caller: Caller, grant: str, audience: str, minted: approval.Minted, jkt: str | None
 ) -> TokenRow:
     row = TokenRow(
         log=held.book.code,
@@ -139,7 +142,7 @@ def _token_row(
         client=caller.cli,
         audience=audience,
         digest=minted.digest,
-        jkt=None,
+        jkt=jkt,
         iat=minted.iat,
         nbf=minted.nbf,
         exp=minted.exp,

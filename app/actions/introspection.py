@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from app.actions.callers import Shown, access_token, ask, judge
+from app.actions import proving
+from app.actions.callers import UNAUTHORIZED, Shown, access_token, ask, has_token, judge, reaching
 from app.actions.grants import TOKEN_LABEL, token_parts
 from app.actions.held import GRANT_LABEL, grant_parts
 from app.actions.services import Services
@@ -19,25 +20,39 @@ from app.storage import checks, entries
 from app.storage.checks import Asked, Found, Token
 from app.storage.database import Transaction
 from app.storage.grants import GrantRow, TokenRow
+from app.tokens import oauth
 from app.tokens.approval import Approval, open_approval
-from app.tokens.clients import Caller, Form
+from app.tokens.clients import Caller, CredentialsRefused, Form, caller_of
 from app.tokens.jwt import TokenRefused
+from app.tokens.oauth import Answer
 from app.tokens.secrets import Secrets
 
 INACTIVE: Mapping[str, Any] = {"active": False}
 SCOPE = "introspect"
 
 
-async def answer(services: Services, shown: Shown, form: Form | None) -> Mapping[str, Any]:
-    """What a call gets that brings a token in a form (null: one that cannot be read).
+async def answer(services: Services, shown: Shown, form: Form | None, ip: str) -> Mapping[str, Any] | Answer:
+    """What a call gets that brings a token in a form (null: one that cannot be read); an `Answer` refuses its client.
 
+    Who asks has an access token, or proves who it is as at the token endpoint (RFC 7662, section 2.1).
     Raises `Refused`: unauthorized, insufficient-scope, then malformed.
     """
-    bearer = access_token(services, shown)
     given = [] if form is None else [value for name, value in form if name == "token"]
     read = opened(services, given[0]) if len(given) == 1 else None
-    found = await ask(services, Asked(cli=bearer.cli, jti=None if read is None else read.jti))
-    caller = judge(services, bearer, found, SCOPE)
+    jti = None if read is None else read.jti
+    if has_token(shown):
+        bearer = access_token(services, shown)
+        found = await ask(services, Asked(cli=bearer.cli, jti=jti))
+        caller = await judge(services, shown, bearer, found, SCOPE)
+    else:
+        credentials = proving.read(shown, form or ())
+        if isinstance(credentials, CredentialsRefused):
+            raise Refused(UNAUTHORIZED)
+        found = await ask(services, Asked(client_id=credentials.client_id, jti=jti))
+        client = await proving.judge(services, credentials, found, ip)
+        if client is None:
+            return oauth.refusal(None)
+        caller = reaching(caller_of(client), SCOPE)
     if len(given) != 1:
         raise Refused(Refusal("malformed", "Give the parameter token once, in a form that can be read."))
     return await _claims(services, caller, read, found)
@@ -52,7 +67,7 @@ async def introspect(services: Services, caller: Caller, token: str) -> Mapping[
 async def _claims(services: Services, caller: Caller, read: Approval | None, found: Found) -> Mapping[str, Any]:
     if read is None or not await is_open(services, caller, read, found.token, found.now):
         return INACTIVE
-    return {"active": True, "token_type": "Bearer", **read.claims}
+    return {"active": True, "token_type": "Bearer" if read.jkt is None else "DPoP", **read.claims}
 
 
 def opened(services: Services, token: str) -> Approval | None:

@@ -8,12 +8,13 @@ from app.actions.followers import Followers
 from app.identity.http import Fetcher
 from app.identity.provider import ProviderClient
 from app.notify.smtp import SmtpSettings
-from app.storage import checks
+from app.storage import checks, replays
 from app.storage.checks import Asked, Found
 from app.storage.database import Database
-from app.storage.grouped import GroupedRead
+from app.storage.grouped import GroupCommit, GroupedRead
 from app.storage.heads import FileHeads
 from app.storage.object_store import ObjectStore
+from app.storage.replays import ReplayRow
 from app.tokens.keys import KeyRing
 from app.tokens.secrets import Secrets
 
@@ -25,6 +26,9 @@ class Services:
     `webhooks` posts to endpoints. `base_url` has no slash at its end, `log_name` is the prefix of every log's origin,
     `mail_from` the sender's bare address (each mail says who speaks). What machines ask at machine speed is asked in
     groups: `checks`.
+    `base_url` has no slash at its end, `log_name` is the prefix of every log's origin, `mail_from` the sender's
+    bare address (each mail says who speaks). What machines ask at machine speed is asked in groups: `checks`;
+    `proofs` takes what may be shown once.
     """
 
     database: Database
@@ -42,10 +46,12 @@ class Services:
     requests_per_hour: int
     version: str
     checks: GroupedRead[Asked, Found] = field(init=False, repr=False)
+    proofs: GroupCommit[ReplayRow, bool] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """The groups are of these services and nobody else's."""
         object.__setattr__(self, "checks", GroupedRead(self.database, checks.read))
+        object.__setattr__(self, "proofs", GroupCommit(self.database, replays.take))
 
     def origin(self, code: str) -> str:
         """The origin of an institution's first log."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from app.actions import worldforms as forms
 from app.actions.worldspecs import ClientSpec, EnvironmentSpec, InstitutionSpec, PersonSpec, ProviderSpec, World
@@ -21,11 +22,14 @@ from app.domain.institution import Provider, is_vendor_address
 from app.domain.kinds import VENDOR
 from app.domain.people import DECIDING_ROLES, ROLES, VENDOR_ROLES
 from app.domain.policy import Policy
+from app.identity.errors import IdTokenRefused
+from app.identity.jws import Jwks
 from app.tokens.clients import EVERY_INSTITUTION, SCOPES
 from app.trail import canonical
+from app.trail.canonical import CanonicalError
 
 MIN_SECRET = 16
-_LATER_KEYS = "private_key_jwt is not supported yet; give the client a secret"
+_ONE_WAY = "give a client one way to sign in: secret, jwks or jwks_uri"
 
 
 def read_world(data: bytes, *, environ: Mapping[str, str], folder: Path, allow_http: bool) -> World:
@@ -46,15 +50,44 @@ def read_world(data: bytes, *, environ: Mapping[str, str], folder: Path, allow_h
     return world
 
 
-def read_client(name: str, secret: str, scopes: list[str], institutions: list[str], audiences: list[str]) -> ClientSpec:
+def read_client(
+    name: str,
+    secret: str | None,
+    scopes: list[str],
+    institutions: list[str],
+    audiences: list[str],
+    *,
+    jwks: Mapping[str, Any] | None = None,
+    jwks_uri: str | None = None,
+    allow_http: bool = False,
+) -> ClientSpec:
     """A client given by hand, judged as one of a world file. Raises `WorldError`."""
     problems: list[str] = []
-    members = {"id": name, "scopes": scopes, "institutions": institutions, "audiences": audiences, "secret": secret}
+    members: dict[str, Any] = {"id": name, "scopes": scopes, "institutions": institutions, "audiences": audiences}
+    members |= {"secret": secret} if secret is not None else {}
+    members |= {"jwks": jwks} if jwks is not None else {}
+    members |= {"jwks_uri": jwks_uri} if jwks_uri is not None else {}
     table = Table("", members, problems)
-    spec = _World(table, str, str).client(table)
+    spec = _World(table, str, forms.url("https?" if allow_http else "https")).client(table)
     if problems:
         raise WorldError(problems)
     return spec
+
+
+def _key_set(table: Table) -> Mapping[str, Any] | None:
+    """The public keys of a client: at least one that could sign, none that shows more than it should."""
+    given = table.take("jwks", None)
+    if given is None:
+        return None
+    try:
+        found = Jwks.read(given)
+        canonical.encode(dict(given))
+    except (IdTokenRefused, CanonicalError):
+        found = Jwks(())
+    if not found.thumbprints() or len(found.thumbprints()) != len(found.keys):
+        table.wrong("jwks", "a JWK set of public keys that sign is wanted: { keys = [ … ] }")
+        return None
+    return dict(given)
 
 
 def _resolver(environ: Mapping[str, str], folder: Path) -> Callable[[str], str]:
@@ -186,16 +219,17 @@ class _World:
 
     def client(self, table: Table) -> ClientSpec:
         """The client of a table."""
-        for key in ("jwks", "jwks_uri"):
-            if table.take(key, None) is not None:
-                table.wrong(key, _LATER_KEYS)
         spec = ClientSpec(
             id=table.text("id", form=forms.client),
-            secret=self._secret(table, "secret", needed=True, least=MIN_SECRET) or "",
+            secret=self._secret(table, "secret", least=MIN_SECRET),
+            jwks=_key_set(table),
+            jwks_uri=table.text("jwks_uri", None, form=self.url),
             scopes=sorted_tuple(table.texts("scopes", form=forms.one_of(tuple(sorted(SCOPES))))),
             institutions=sorted_tuple(table.texts("institutions", form=forms.code_or_all)),
             audiences=sorted_tuple(table.texts("audiences", (), form=forms.label)),
         )
+        if sum(way is not None for way in (spec.secret, spec.jwks, spec.jwks_uri)) != 1:
+            table.wrong("secret", _ONE_WAY)
         if EVERY_INSTITUTION in spec.institutions and len(spec.institutions) > 1:
             table.wrong("institutions", 'give ["*"] for all, or codes')
         table.done()

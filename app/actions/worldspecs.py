@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.domain.environment import Environment
 from app.domain.institution import Provider
@@ -56,13 +58,15 @@ class InstitutionSpec:
 
 @dataclass(frozen=True, slots=True)
 class ClientSpec:
-    """An API client, by the name it signs in with."""
+    """An API client, by the name it signs in with: with a secret, or with keys, here or at an address."""
 
     id: str
-    secret: str = field(repr=False)
+    secret: str | None = field(repr=False)
     scopes: tuple[str, ...]
     institutions: tuple[str, ...]
     audiences: tuple[str, ...]
+    jwks: Mapping[str, Any] | None = None
+    jwks_uri: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

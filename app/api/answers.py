@@ -182,10 +182,10 @@ class AccessRequests(BaseModel):
 
 
 class ApprovalToken(BaseModel):
-    """A new approval token; it is shown once and kept nowhere."""
+    """A new approval token; it is shown once and kept nowhere. One of type DPoP is bound to the key of the proof."""
 
     access_token: str
-    token_type: Literal["Bearer"]
+    token_type: Literal["Bearer", "DPoP"]
     expires_in: int = Field(description="seconds")
     expires_at: Stamp
 
@@ -261,7 +261,7 @@ class AccessToken(BaseModel):
     """An access token of RFC 9068, for this API alone."""
 
     access_token: str
-    token_type: Literal["Bearer"]
+    token_type: Literal["Bearer", "DPoP"]
     expires_in: int
     scope: str
 

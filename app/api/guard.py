@@ -11,6 +11,7 @@ from fastapi.security import APIKeyCookie, OAuth2
 from app.actions import signin
 from app.actions.callers import Shown, authenticate
 from app.actions.ledger import NOT_FOUND
+from app.actions.possession import Offered, require_now
 from app.actions.services import Services
 from app.actions.signin import Visitor
 from app.domain.errors import Refused
@@ -55,7 +56,8 @@ ServicesDep = Annotated[Services, Depends(services_of)]
 
 def shown(request: Request) -> Shown:
     """What a call brought to say who calls."""
-    return Shown(request.headers.get("authorization"))
+    offered = Offered(tuple(request.headers.getlist("dpop")), request.method, request.url.path)
+    return Shown(request.headers.get("authorization"), offered)
 
 
 def needs(*scopes: str) -> Callable[..., Coroutine[Any, Any, Caller]]:
@@ -66,6 +68,14 @@ def needs(*scopes: str) -> Callable[..., Coroutine[Any, Any, Caller]]:
         return await authenticate(services, shown(request), *scopes)
 
     return caller
+
+
+async def proved_key(services: Services, request: Request, caller: Caller) -> str | None:
+    """The key that a token asked for by this call is bound to: that of its DPoP proof, if it brought one."""
+    offered = shown(request).offered
+    if caller.jkt is not None or not offered.proofs:
+        return caller.jkt  # whose proof was used up to find out who calls
+    return await require_now(services, offered)
 
 
 async def trail_reader(

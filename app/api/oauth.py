@@ -21,7 +21,7 @@ from app.api.problems import headers
 from app.api.route import ApiRoute, Call, media_type
 from app.domain.errors import Refusal, Refused
 from app.tokens import oauth
-from app.tokens.clients import Form
+from app.tokens.clients import ASSERTION_TYPE, Form
 from app.tokens.oauth import Answer
 
 FORM = "application/x-www-form-urlencoded"
@@ -79,7 +79,12 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": answers.OAuthError, "description": "as RFC 6749 says"} for status in statuses}
 
 
-_CLIENT = {"client_id": "unless HTTP Basic is used", "client_secret": "unless HTTP Basic is used"}
+_CLIENT = {
+    "client_id": "unless HTTP Basic is used",
+    "client_secret": "unless HTTP Basic or an assertion is used",
+    "client_assertion_type": ASSERTION_TYPE,
+    "client_assertion": "a JWT signed by the client (RFC 7523), instead of a secret",
+}
 
 
 @router.post(
@@ -93,7 +98,7 @@ _CLIENT = {"client_id": "unless HTTP Basic is used", "client_secret": "unless HT
 )
 async def token(request: Request, services: ServicesDep, form: FormDep) -> Response:
     """`client_credentials`, by HTTP Basic or with id and secret in the form; good for ten minutes."""
-    return _answer(await access.token(services, form, request.headers.get("authorization"), _address(request)))
+    return _answer(await access.token(services, form, shown(request), _address(request)))
 
 
 @router.post(
@@ -104,7 +109,7 @@ async def token(request: Request, services: ServicesDep, form: FormDep) -> Respo
 )
 async def revoke(request: Request, services: ServicesDep, form: FormDep) -> Response:
     """It is good for nothing from now on; for a token of others nothing happens, and nothing is told."""
-    return _answer(await access.revoke(services, form, request.headers.get("authorization"), _address(request)))
+    return _answer(await access.revoke(services, form, shown(request), _address(request)))
 
 
 @hot.post(
@@ -112,7 +117,8 @@ async def revoke(request: Request, services: ServicesDep, form: FormDep) -> Resp
     response_model=answers.Introspection,
     summary="Ask whether an approval token is good now",
     responses=_refusals(400, 401, 403, 503),
-    openapi_extra=_form("token", {"token": "an approval token"}) | {"security": [{"client": ["introspect"]}]},
+    openapi_extra=_form("token", {"token": "an approval token"} | _CLIENT)
+    | {"security": [{"client": ["introspect"]}, {}]},
 )
 async def introspect(call: Call) -> Response:
     """Its claims, for tokens of the client's own gateways; for everything else exactly `{"active": false}`."""
@@ -123,7 +129,8 @@ async def introspect(call: Call) -> Response:
         if refused.refusal.problem != "malformed":
             raise
         form = None  # told once it is known who asks
-    return JSONResponse(dict(await introspection.answer(services, shown(call), form)))
+    told = await introspection.answer(services, shown(call), form, _address(call))
+    return _answer(told) if isinstance(told, Answer) else JSONResponse(dict(told))
 
 
 @router.get("/.well-known/oauth-authorization-server", response_model=dict[str, Any], summary="RFC 8414 metadata")

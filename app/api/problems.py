@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from app.actions.problems import STATUS, TITLES
 from app.domain.errors import FieldError, Refusal, Unavailable
+from app.tokens.dpop import ALGORITHMS
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_S = 5
@@ -92,7 +93,10 @@ def headers(request: Request, refusal: Refusal) -> dict[str, str]:
     """`Retry-After`, and the challenge of RFC 6750, section 3."""
     found = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
     challenge = 'Bearer realm="countersign"'
-    if refusal.problem == "unauthorized":
+    if refusal.problem == "unauthorized" and (dpop := dict(refusal.extra)).get("dpop_error"):
+        found["WWW-Authenticate"] = f'DPoP error="{dpop["dpop_error"]}", algs="{" ".join(ALGORITHMS)}"'
+        found["DPoP-Nonce"] = dpop["dpop_nonce"]
+    elif refusal.problem == "unauthorized":
         sent = "authorization" in request.headers
         found["WWW-Authenticate"] = challenge + (', error="invalid_token"' if sent else "")
     elif refusal.problem == "insufficient-scope":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from app.actions import filing, grants, requests
@@ -14,7 +14,7 @@ from app.actions.requests import Wanted
 from app.actions.services import Services
 from app.actions.views import RequestView
 from app.api import answers, representation, schemas
-from app.api.guard import RequestId, ServicesDep, needs
+from app.api.guard import RequestId, ServicesDep, needs, proved_key
 from app.api.lists import next_link
 from app.api.once import PROBLEMS as KEYED
 from app.api.once import OnceDep
@@ -28,6 +28,9 @@ router = APIRouter(prefix="/v1/access-requests", route_class=ApiRoute, tags=["Ac
 Filer = Annotated[Caller, Depends(needs("requests"))]
 Follower = Annotated[Caller, Depends(needs("requests:read", "requests"))]
 Bearer = Annotated[Caller, Depends(needs("tokens"))]
+ProofHeader = Annotated[
+    str | None, Header(alias="DPoP", description="binds the token to the key of this proof (RFC 9449)")
+]
 IfMatch = Annotated[str | None, Header(max_length=200)]
 _ANY = ("unauthorized", "insufficient-scope", "unavailable")
 _ONE = (
@@ -199,12 +202,17 @@ async def message(
         *_ANY, "not-found", "not-approved", "window-not-open", "grant-ended", "grant-not-derivable", "trail-rolled-back"
     ),
 )
-async def token(caller: Bearer, services: ServicesDep, request_id: RequestId) -> Response:
-    """A signed token under the open grant, for its engineer; it opens one session."""
-    minted = await grants.mint(services, caller, request_id)
+async def token(
+    request: Request, caller: Bearer, services: ServicesDep, request_id: RequestId, _: ProofHeader = None
+) -> Response:
+    """A signed token under the open grant, for its engineer; it opens one session.
+
+    Asked for with a DPoP proof it is bound to that key.
+    """
+    minted = await grants.mint(services, caller, request_id, await proved_key(services, request, caller))
     shown = answers.ApprovalToken(
         access_token=minted.access_token,
-        token_type="Bearer",  # noqa: S106 -- the kind of token, no secret
+        token_type=minted.token_type,
         expires_in=minted.expires_in,
         expires_at=minted.expires_at,
     )

@@ -25,6 +25,7 @@ from authlib.oauth2 import OAuth2Client
 from app.identity.errors import FetchError, ProviderRefused, ProviderUnavailable
 from app.identity.http import Fetcher, check_json
 from app.identity.id_token import Expected, IdTokenRefused, Jwks, VerifiedIdentity, verify
+from app.identity.key_sets import KeySets
 from app.identity.strict_json import strict_json
 
 T = TypeVar("T")
@@ -102,11 +103,15 @@ class _Kept:
 
 
 class ProviderClient:
-    """All that is ever asked of providers. Raises `ProviderUnavailable` where one cannot be asked."""
+    """All that is ever asked of providers. Raises `ProviderUnavailable` where one cannot be asked.
+
+    `key_sets`, over the same fetcher, are those of API clients.
+    """
 
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
         self._kept: dict[str, _Kept] = {}
+        self.key_sets = KeySets(fetcher)
 
     async def metadata(self, config: ProviderConfig, now: datetime) -> Metadata:
         """The provider's own description. Raises `ProviderRefused` where it is of another issuer, or unfit."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from app.domain.kinds import VENDOR
 from app.storage import tables
 from app.storage.clients import ClientRow
 from app.storage.columns import select_rows
@@ -35,6 +36,14 @@ class Asked(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """A client that is known. `outdated`: the vendor's log tells more of it than the row."""
+
+    row: ClientRow
+    outdated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     """A token that is known. `ended`: the trail has at least one of `ENDINGS` about its request."""
 
@@ -48,14 +57,15 @@ class Found:
     """What there is at `now`."""
 
     now: datetime
-    client: ClientRow | None
+    client: Client | None
     token: Token | None
 
 
 async def read(tx: Transaction, asked: Sequence[Asked]) -> Mapping[Asked, Found]:
     """An answer for each: two statements for all of them."""
     now, clients = await _clients(tx, {each.cli for each in asked}, {each.client_id for each in asked})
-    by_id, by_name = {row.id: row for row in clients}, {row.client_id: row for row in clients}
+    by_id = {each.row.id: each for each in clients}
+    by_name = {each.row.client_id: each for each in clients}
     tokens = await _tokens(tx, {each.jti for each in asked})
     return {
         each: Found(
@@ -67,12 +77,12 @@ async def read(tx: Transaction, asked: Sequence[Asked]) -> Mapping[Asked, Found]
     }
 
 
-async def _clients(tx: Transaction, ids: set[str | None], names: set[str | None]) -> tuple[datetime, list[ClientRow]]:
+async def _clients(tx: Transaction, ids: set[str | None], names: set[str | None]) -> tuple[datetime, list[Client]]:
     """Now, and the clients."""
     rows = await tx.fetch(_clients_of(tx.dialect), {"ids": _known(ids), "names": _known(names)})
     timed = tx.clock is None and tx.dialect == "postgresql" and bool(rows)
     now = rows[0][-1].astimezone(UTC) if timed else await tx.now()
-    return now, [ClientRow(*row[:-1]) for row in rows]
+    return now, [Client(ClientRow(*row[:-2]), bool(row[-2])) for row in rows]
 
 
 async def _tokens(tx: Transaction, jtis: set[str | None]) -> dict[str, Token]:
@@ -86,15 +96,18 @@ async def _tokens(tx: Transaction, jtis: set[str | None]) -> dict[str, Token]:
 
 
 def _known(names: set[str | None]) -> list[str]:
-    """Those that may stand in a database at all."""
-    return [name for name in names if name is not None and "\0" not in name]
+    """Those that may stand there at all: all are ASCII, and databases take neither NUL nor surrogates."""
+    return [name for name in names if name is not None and name.isascii() and "\0" not in name]
 
 
 @cache
 def _clients_of(dialect: Dialect) -> sa.Select[Any]:
     at = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)) if dialect == "postgresql" else sa.null()
     wanted = sa.or_(_among(dialect, _CLIENTS.c.id, "ids"), _among(dialect, _CLIENTS.c.client_id, "names"))
-    return select_rows(_CLIENTS, ClientRow).add_columns(at).where(wanted)
+    told = sa.exists().where(
+        _LEAVES.c.log == VENDOR, _LEAVES.c.subject == _CLIENTS.c.id, _LEAVES.c.idx > _CLIENTS.c.folded
+    )
+    return select_rows(_CLIENTS, ClientRow).add_columns(told, at).where(wanted)
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.domain.kinds import VENDOR
 from app.storage import tables
 from app.storage.columns import select_rows, values_of
 from app.storage.database import Transaction
@@ -20,6 +21,7 @@ class ClientRow:
     """`id` is the `cli_…`, `client_id` the name it signs in with, `secrets` keyed hashes as text (two while one is
     rotated out).
 
+    `folded` is the index of the vendor's last entry about it, `mac` made and checked by the caller over all the rest.
     `jwks` or `jwks_uri` serve `private_key_jwt`. `institutions` `("*",)` means all; `audiences` `()` means none.
     """
 
@@ -33,6 +35,8 @@ class ClientRow:
     institutions: tuple[str, ...]
     audiences: tuple[str, ...]
     disabled: bool = False
+    folded: int | None = None
+    mac: bytes | None = None
 
 
 async def add(tx: Transaction, row: ClientRow) -> bool:
@@ -61,6 +65,15 @@ async def read_all(tx: Transaction) -> list[ClientRow]:
     return [ClientRow(*found) for found in await tx.fetch(_ALL)]
 
 
+async def newest_entry(tx: Transaction, cli: str) -> int | None:
+    """The index of the vendor's last entry about a client."""
+    rows = await tx.fetch(_NEWEST, {"log": VENDOR, "subject": cli})
+    return None if rows[0][0] is None else int(rows[0][0])
+
+
+_NEWEST = sa.select(sa.func.max(tables.leaves.c.idx)).where(
+    tables.leaves.c.log == sa.bindparam("log"), tables.leaves.c.subject == sa.bindparam("subject")
+)
 _READ = select_rows(_TABLE, ClientRow).where(_TABLE.c.id == sa.bindparam("id"))
 _ALL = select_rows(_TABLE, ClientRow).order_by(_TABLE.c.client_id)
 

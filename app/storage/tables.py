@@ -223,6 +223,8 @@ clients = sa.Table(
     Column("institutions", Names, nullable=False),
     Column("audiences", Names, nullable=False),
     Column("disabled", Boolean, nullable=False),
+    Column("folded", Place),
+    Column("mac", LargeBinary),
 )
 web_sessions = sa.Table(
     "web_sessions",

@@ -10,9 +10,20 @@ import math
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from app.tokens.clients import SCOPES, Caller, Client
-from app.tokens.jwt import TokenRefused, check_claims, check_key, check_times, is_seconds, is_text, open_token, sign
+from app.tokens.jwt import (
+    TokenRefused,
+    check_claims,
+    check_key,
+    check_times,
+    is_confirmation,
+    is_seconds,
+    is_text,
+    open_token,
+    sign,
+)
 from app.tokens.keys import KeyRing
 from app.tokens.memory import place_of
 
@@ -29,6 +40,7 @@ class AccessToken:
     iat: int
     exp: int
     jti: str
+    jkt: str | None
     token: str = field(repr=False)
 
     def check(self, ring: KeyRing, now: datetime) -> None:
@@ -45,7 +57,7 @@ class AccessToken:
             raise TokenRefused("its client is gone or disabled")
         scopes = self.scopes & client.scopes
         until = datetime.fromtimestamp(self.exp, UTC)
-        return Caller(client.client_id, client.id, scopes, client.institutions, client.audiences, until)
+        return Caller(client.client_id, client.id, scopes, client.institutions, client.audiences, until, self.jkt)
 
 
 def api_audience(issuer: str) -> str:
@@ -53,10 +65,12 @@ def api_audience(issuer: str) -> str:
     return issuer + "/v1"
 
 
-def mint_access_token(ring: KeyRing, issuer: str, client: Client, scopes: frozenset[str], now: datetime) -> str:
-    """An access token of `LIFE_S` seconds for a client that has proved who it is."""
+def mint_access_token(
+    ring: KeyRing, issuer: str, client: Client, scopes: frozenset[str], now: datetime, jkt: str | None = None
+) -> str:
+    """An access token of `LIFE_S` seconds for a client that has proved who it is; `jkt`: the key it is bound to."""
     iat = math.floor(now.timestamp())
-    claims = {
+    claims: dict[str, Any] = {
         "iss": issuer,
         "aud": api_audience(issuer),
         "sub": client.id,
@@ -66,6 +80,8 @@ def mint_access_token(ring: KeyRing, issuer: str, client: Client, scopes: frozen
         "jti": secrets.token_urlsafe(16),
         "scope": " ".join(sorted(scopes)),
     }
+    if jkt is not None:
+        claims["cnf"] = {"jkt": jkt}
     return sign(ring, claims)
 
 
@@ -85,13 +101,16 @@ def read_access_token(ring: KeyRing, issuer: str, token: str, now: datetime) -> 
 
 def _opened(ring: KeyRing, issuer: str, token: str) -> AccessToken:
     claims = open_token(ring, token, None)
-    check_claims(claims, _CLAIMS)
+    check_claims(claims, _CLAIMS, optional=frozenset({"cnf"}))
     if claims["iss"] != issuer or claims["aud"] != api_audience(issuer):
         raise TokenRefused("another issuer's, or another audience's")
     scopes = frozenset(claims["scope"].split(" "))
     if not scopes <= SCOPES:
         raise TokenRefused("a scope that is none of ours")
-    return AccessToken(claims["client_id"], claims["sub"], scopes, claims["iat"], claims["exp"], claims["jti"], token)
+    jkt = claims["cnf"]["jkt"] if "cnf" in claims else None
+    return AccessToken(
+        claims["client_id"], claims["sub"], scopes, claims["iat"], claims["exp"], claims["jti"], jkt, token
+    )
 
 
 _CLAIMS = {
@@ -103,4 +122,5 @@ _CLAIMS = {
     "exp": is_seconds,
     "jti": is_text,
     "scope": is_text,
+    "cnf": is_confirmation,
 }

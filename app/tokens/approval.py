@@ -7,7 +7,6 @@ A token's life is inside its grant: it never outlives it, and runs for at most t
 from __future__ import annotations
 
 import math
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from app.tokens.jwt import (
     check_key,
     check_times,
     digest,
+    is_confirmation,
     is_seconds,
     is_text,
     open_token,
@@ -33,7 +33,6 @@ from app.tokens.memory import place_of
 
 DETAIL_TYPE = "support_access"
 MAX_LIFE_S = 3600
-_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,10 +221,5 @@ _CLAIMS = {
     "exp": is_seconds,
     "jti": is_text,
     "authorization_details": _is_details,
-    "cnf": lambda value: (
-        isinstance(value, dict)
-        and value.keys() == {"jkt"}
-        and isinstance(value["jkt"], str)
-        and _THUMBPRINT.fullmatch(value["jkt"]) is not None
-    ),
+    "cnf": is_confirmation,
 }

@@ -1,20 +1,22 @@
-"""API clients: who they are, and how one proves it (RFC 6749 section 2.3, RFC 7617)."""
+"""API clients: who they are, and how one proves it (RFC 6749 section 2.3, RFC 7617, RFC 7523)."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 
 from app.domain.errors import CountersignError
+from app.tokens.assertion import named_in
 from app.tokens.secrets import Secrets
 
 SCOPES = frozenset("requests requests:read tokens introspect sessions accounts trail:read admin".split())
-METHODS = ("client_secret_basic", "client_secret_post")
+METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 EVERY_INSTITUTION = "*"
 
 Form = Sequence[tuple[str, str]]
@@ -26,7 +28,8 @@ class Client:
     """A client as the database has it now. `id` is its `cli_…`, `client_id` the name it signs in with.
 
     `secret_hashes` are `Secrets.hash_secret` of those that count (two while one is being rotated); `institutions` may
-    hold `*`; `audiences` are the gateways whose tokens and sessions it deals with, none if empty.
+    hold `*`; `audiences` are the gateways whose tokens and sessions it deals with, none if empty. One that signs
+    assertions has its public keys in `jwks` or at `jwks_uri`.
     """
 
     id: str
@@ -37,11 +40,16 @@ class Client:
     institutions: frozenset[str]
     audiences: frozenset[str]
     disabled: bool = False
+    jwks: Mapping[str, Any] | None = None
+    jwks_uri: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls the API with an access token, and how far it may go; `until` its token ends."""
+    """Who calls the API with an access token, and how far it may go; `until` its token ends.
+
+    `jkt` is the key it proved to hold, if any.
+    """
 
     client_id: str
     cli: str
@@ -49,19 +57,26 @@ class Caller:
     institutions: frozenset[str]
     audiences: frozenset[str]
     until: datetime | None = None
+    jkt: str | None = None
 
     def serves(self, institution: str) -> bool:
         """Whether its limits admit this institution."""
         return EVERY_INSTITUTION in self.institutions or institution in self.institutions
 
 
+def caller_of(client: Client) -> Caller:
+    """Who calls, where the client itself has signed in for this call."""
+    return Caller(client.client_id, client.id, client.scopes, client.institutions, client.audiences)
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a call to `/oauth2/*` brought to say who calls."""
+    """What a call to `/oauth2/*` brought to say who calls: a secret, or an assertion that is not judged yet."""
 
     client_id: str
     secret: str = field(repr=False)
-    method: Literal["client_secret_basic", "client_secret_post"]
+    method: Literal["client_secret_basic", "client_secret_post", "private_key_jwt"]
+    assertion: str | None = field(default=None, repr=False)
 
 
 class CredentialsRefused(CountersignError):
@@ -81,7 +96,7 @@ def read_credentials(authorization: str | None, form: Form) -> Credentials:
     if authorization is None:
         return _from_form(fields)
     credentials = _from_header(authorization)
-    if "client_secret" in fields or "client_assertion" in fields:
+    if {"client_secret", "client_assertion", "client_assertion_type"} & fields.keys():
         raise CredentialsRefused("invalid_request", "Use one way to sign in, not two.")
     if fields.get("client_id", credentials.client_id) != credentials.client_id:
         raise CredentialsRefused("invalid_request", "client_id differs from the one that signs in.")
@@ -91,16 +106,31 @@ def read_credentials(authorization: str | None, form: Form) -> Credentials:
 def authenticate(credentials: Credentials, client: Client | None, secrets: Secrets) -> Client | None:
     """The client, if the secret is one of its own and it is not disabled. Same work where there is no such client."""
     hashes = client.secret_hashes if client is not None else ("0" * 64,)
-    proved = secrets.secret_matches(credentials.secret, hashes)
+    proved = secrets.secret_matches(credentials.secret, hashes) and credentials.assertion is None
     if client is None or client.disabled or client.client_id != credentials.client_id or not proved:
         return None
     return client
 
 
 def _from_form(fields: dict[str, str]) -> Credentials:
+    if {"client_assertion", "client_assertion_type"} & fields.keys():
+        return _from_assertion(fields)
     if not {"client_id", "client_secret"} <= fields.keys():
         raise CredentialsRefused("invalid_client", "The client has to sign in with its id and secret.")
     return Credentials(fields["client_id"], fields["client_secret"], "client_secret_post")
+
+
+def _from_assertion(fields: dict[str, str]) -> Credentials:
+    """RFC 7521 section 4.2: `client_id` may be left out, and otherwise is the one that the assertion names."""
+    assertion = fields.get("client_assertion", "")
+    if "client_secret" in fields:
+        raise CredentialsRefused("invalid_request", "Use one way to sign in, not two.")
+    if fields.get("client_assertion_type") != ASSERTION_TYPE:
+        raise CredentialsRefused("invalid_client", f"The client_assertion_type here is {ASSERTION_TYPE}.")
+    client_id = named_in(assertion)
+    if client_id is None or fields.get("client_id", client_id) != client_id:
+        raise CredentialsRefused("invalid_client", "The assertion cannot be read, or is not of this client.")
+    return Credentials(client_id, "", "private_key_jwt", assertion)
 
 
 def _from_header(authorization: str) -> Credentials:

@@ -25,6 +25,7 @@ MAX_TOKEN = 8192
 """Characters of the longest token: what common servers still take as one header line."""
 _MAX_CONTAINERS = 16
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 _JSON_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
 
@@ -58,7 +59,7 @@ def open_token(ring: KeyRing, token: str, now: datetime | None) -> dict[str, Any
         opened = jws.deserialize_compact(token, key.key, registry=_REGISTRY)
     except JoseError as error:
         raise TokenRefused("the signature does not hold, or its base64url is not canonical") from error
-    return _read(opened.payload or b"")
+    return read_object(opened.payload or b"")
 
 
 def check_key(ring: KeyRing, token: str, now: datetime) -> None:
@@ -98,12 +99,23 @@ def is_seconds(value: Any) -> bool:
     return type(value) is int and 0 <= value < 1 << 53
 
 
+def is_confirmation(value: Any) -> bool:
+    """`cnf` with the thumbprint of a key (RFC 9449, section 6.1), and nothing else."""
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"jkt"}
+        and isinstance(value["jkt"], str)
+        and _THUMBPRINT.fullmatch(value["jkt"]) is not None
+    )
+
+
 def digest(token: str) -> str:
     """`sha256:<hex>` of the compact token, which stands in the trail in its place."""
     return "sha256:" + hashlib.sha256(token.encode("ascii")).hexdigest()
 
 
-def _read(payload: bytes) -> dict[str, Any]:
+def read_object(payload: bytes) -> dict[str, Any]:
+    """A JSON object, strictly: UTF-8, no member twice, little nesting. Raises `TokenRefused`."""
     outside = _JSON_STRING.sub(b"", payload)
     if outside.count(b"[") + outside.count(b"{") > _MAX_CONTAINERS:
         raise TokenRefused("the claims nest or sprawl")

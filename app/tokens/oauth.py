@@ -17,11 +17,11 @@ from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, Inva
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
+from app.tokens import assertion, dpop
 from app.tokens.access import LIFE_S, mint_access_token
 from app.tokens.approval import DETAIL_TYPE
-from app.tokens.clients import METHODS, SCOPES, Client, Credentials, CredentialsRefused, Form, authenticate
+from app.tokens.clients import METHODS, SCOPES, Client, CredentialsRefused, Form
 from app.tokens.keys import KeyRing
-from app.tokens.secrets import Secrets
 
 CHALLENGE = ("WWW-Authenticate", 'Basic realm="countersign", charset="UTF-8"')
 
@@ -38,20 +38,28 @@ class Answer:
 class TokenEndpoint:
     """`POST /oauth2/token`. Built once; each call is judged by its arguments alone."""
 
-    def __init__(self, ring: KeyRing, secrets: Secrets, issuer: str) -> None:
-        self._server = _Server(ring, secrets, issuer)
+    def __init__(self, ring: KeyRing, issuer: str) -> None:
+        self._server = _Server(ring, issuer)
 
     def answer(
-        self, form: Form, credentials: Credentials | CredentialsRefused, client: Client | None, now: datetime
+        self, form: Form, proved: Client | CredentialsRefused | None, now: datetime, jkt: str | None = None
     ) -> Answer:
-        """The answer to a form, given the credentials it brought and the client of that id as it is now, if any."""
-        answer: Answer = self._server.create_token_response(_Call(form, credentials, client, now))
+        """The answer to a form, given the client that proved who it is, or why there is none (null: it is unknown, or
+        proved nothing); `jkt`: the key that the token is bound to.
+        """
+        answer: Answer = self._server.create_token_response(_Call(form, proved, now, jkt))
         return answer
 
 
 def refusal(error: CredentialsRefused | None) -> Answer:
     """The answer to a client of `/oauth2/*` that did not sign in; `None`: it is unknown or its secret is wrong."""
     return _rendered(*_as_oauth_error(error)())
+
+
+def proof_refused(error: str, nonce: str) -> Answer:
+    """The answer to a DPoP proof that does not count; the nonce is good for the next."""
+    description = "Send one DPoP proof for this address, made now; with this nonce if your clock is not right."
+    return Answer(400, (("DPoP-Nonce", nonce),), {"error": error, "error_description": description})
 
 
 def metadata(issuer: str) -> dict[str, Any]:
@@ -67,8 +75,12 @@ def metadata(issuer: str) -> dict[str, Any]:
         "response_types_supported": [],  # required, though there is no authorization endpoint that would have any
         "grant_types_supported": [ClientCredentialsGrant.GRANT_TYPE],
         "token_endpoint_auth_methods_supported": list(METHODS),
-        "introspection_endpoint_auth_methods_supported": ["Bearer"],
+        "token_endpoint_auth_signing_alg_values_supported": sorted(assertion.ALGORITHMS),
+        "introspection_endpoint_auth_methods_supported": ["Bearer", "DPoP", *METHODS],
+        "introspection_endpoint_auth_signing_alg_values_supported": sorted(assertion.ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": list(METHODS),
+        "revocation_endpoint_auth_signing_alg_values_supported": sorted(assertion.ALGORITHMS),
+        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         "authorization_details_types_supported": [DETAIL_TYPE],
     }
 
@@ -76,9 +88,9 @@ def metadata(issuer: str) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class _Call:
     form: Form
-    credentials: Credentials | CredentialsRefused
-    client: Client | None
+    proved: Client | CredentialsRefused | None
     now: datetime
+    jkt: str | None
 
 
 class _Request(OAuth2Request):  # type: ignore[misc] # Authlib ships no types
@@ -125,15 +137,16 @@ class _Grant(ClientCredentialsGrant):  # type: ignore[misc] # Authlib ships no t
         self.request.scopes = scopes
 
     def generate_token(self, **_: Any) -> dict[str, Any]:
-        return {"token_type": "Bearer", "expires_in": LIFE_S, **self.server.mint(self.request)}
+        kind = "Bearer" if self.request.call.jkt is None else "DPoP"
+        return {"token_type": kind, "expires_in": LIFE_S, **self.server.mint(self.request)}
 
 
 class _Server(AuthorizationServer):  # type: ignore[misc] # Authlib ships no types
     """Authlib's server over what a call brings with it: it stores nothing and looks nothing up."""
 
-    def __init__(self, ring: KeyRing, secrets: Secrets, issuer: str) -> None:
+    def __init__(self, ring: KeyRing, issuer: str) -> None:
         super().__init__()
-        self._ring, self._secrets, self._issuer = ring, secrets, issuer
+        self._ring, self._issuer = ring, issuer
         self.register_grant(_Grant)
 
     def create_oauth2_request(self, request: _Call) -> _Request:
@@ -145,17 +158,15 @@ class _Server(AuthorizationServer):  # type: ignore[misc] # Authlib ships no typ
         return _Grant(request, self)
 
     def authenticate_client(self, request: _Request, methods: Any, endpoint: str = "token") -> _OAuthClient:
-        del methods, endpoint  # both methods are every client's
-        credentials = request.call.credentials
-        if isinstance(credentials, CredentialsRefused):
-            raise _as_oauth_error(credentials)
-        client = authenticate(credentials, request.call.client, self._secrets)
-        if client is None:
-            raise _as_oauth_error(None)
-        return _OAuthClient(client)
+        del methods, endpoint  # every method is every client's
+        proved = request.call.proved
+        if proved is None or isinstance(proved, CredentialsRefused):
+            raise _as_oauth_error(proved)
+        return _OAuthClient(proved)
 
     def mint(self, request: _Request) -> dict[str, str]:
-        token = mint_access_token(self._ring, self._issuer, request.client.client, request.scopes, request.call.now)
+        call, client = request.call, request.client.client
+        token = mint_access_token(self._ring, self._issuer, client, request.scopes, call.now, call.jkt)
         return {"access_token": token, "scope": " ".join(sorted(request.scopes))}
 
     def save_token(self, token: Any, request: Any) -> None:
@@ -181,7 +192,7 @@ class _OAuthClient:
 
 def _as_oauth_error(error: CredentialsRefused | None) -> OAuth2Error:
     if error is None:
-        return _ClientRefused("The client is unknown or its secret is wrong.")
+        return _ClientRefused("The client is unknown, or did not prove who it is.")
     return InvalidRequestError(str(error)) if error.error == "invalid_request" else _ClientRefused(str(error))
 
 

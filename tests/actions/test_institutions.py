@@ -232,7 +232,7 @@ async def test_a_client_added_by_hand_is_left_alone_and_may_be_rotated(world: Wo
     async with services.database.read() as tx:
         row = await clients.of_client_id(tx, "by-hand")
     assert row is not None
-    assert [services.secrets.secret_matches(each, row.secrets) for each in (spec.secret, first, second)] == [
+    assert [services.secrets.secret_matches(each, row.secrets) for each in (str(spec.secret), first, second)] == [
         False,
         True,
         True,

@@ -117,7 +117,7 @@ BAD: list[tuple[str, str, str]] = [
     ('id = "support-console"', 'id = "Support Console"', "clients[0].id: small letters"),
     ('"requests:read"', '"requests:write"', "clients[0].scopes[2]: one of accounts, admin"),
     ('institutions = ["*"]', 'institutions = ["*", "01EXU_INST"]', 'clients[0].institutions: give ["*"]'),
-    ('institutions = ["*"]', 'institutions = ["*"]\njwks = {}', "clients[0].jwks: private_key_jwt is not"),
+    ('institutions = ["*"]', 'institutions = ["*"]\njwks = {}', "clients[0].jwks: a JWK set"),
     ('code = "01EXU_INST"', 'code = "VENDOR"', "institutions[0].code: 3 to 40 capitals"),
     ('code = "01EXU_INST"', 'code = "exu"', "institutions[0].code: 3 to 40 capitals"),
     ('code = "01EXU_INST"', 'code = "01"', "institutions[0].code: 3 to 40 capitals"),

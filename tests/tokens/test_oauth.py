@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.tokens import oauth
 from app.tokens.access import AccessToken, api_audience, mint_access_token, read_access_token
-from app.tokens.clients import SCOPES, Client, Credentials, CredentialsRefused, Form
+from app.tokens.clients import SCOPES, Client, Credentials, CredentialsRefused, Form, authenticate
 from app.tokens.jwt import TokenRefused
 from app.tokens.keys import KeyRing
 from app.tokens.secrets import Secrets
@@ -28,14 +28,16 @@ Ask = Callable[..., oauth.Answer]
 
 @pytest.fixture
 def ask(ring: KeyRing, secrets: Secrets, client: Client) -> Ask:
-    endpoint = oauth.TokenEndpoint(ring, secrets, ISSUER)
+    endpoint = oauth.TokenEndpoint(ring, ISSUER)
 
     def ask(
         form: Form = FORM,
         credentials: Credentials | CredentialsRefused = GOOD,
         known: Client | None = client,
     ) -> oauth.Answer:
-        return endpoint.answer(form, credentials, known, NOW)
+        if isinstance(credentials, CredentialsRefused):
+            return endpoint.answer(form, credentials, NOW)
+        return endpoint.answer(form, authenticate(credentials, known, secrets), NOW)
 
     return ask
 
@@ -111,7 +113,7 @@ def test_another_grant_type_is_refused_and_not_repeated(ask: Ask, grant_type: st
     assert answer.body["error_description"] == "The only grant_type here is client_credentials."
 
 
-@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post", "private_key_jwt"])
 def test_who_does_not_prove_it_gets_one_answer_for_every_reason(ask: Ask, client: Client, method: Any) -> None:
     wrong = ask(credentials=Credentials("support-console", "wrong", method))
     unknown = ask(credentials=Credentials("nobody", "s3cret", method), known=None)
@@ -139,14 +141,14 @@ def test_the_other_oauth_endpoints_answer_alike(ask: Ask) -> None:
 
 @given(st.lists(st.tuples(st.text(max_size=12), st.text(max_size=12)), max_size=5))
 def test_any_form_at_all_has_an_rfc_6749_answer(form: list[tuple[str, str]]) -> None:
-    ring, secrets = KeyRing.from_values(TOKEN_PEM, {}), Secrets(b"0123456789abcdef0123456789ABCDEF")
-    answer = oauth.TokenEndpoint(ring, secrets, ISSUER).answer([*FORM, *form], GOOD, None, NOW)
+    ring = KeyRing.from_values(TOKEN_PEM, {})
+    answer = oauth.TokenEndpoint(ring, ISSUER).answer([*FORM, *form], None, NOW)
     assert answer.body["error"] in {"invalid_client", "invalid_request", "unsupported_grant_type"}
 
 
-def test_a_development_base_url_without_tls_works_too(ring: KeyRing, secrets: Secrets, client: Client) -> None:
+def test_a_development_base_url_without_tls_works_too(ring: KeyRing, client: Client) -> None:
     issuer = "http://countersign.test:8000"
-    answer = oauth.TokenEndpoint(ring, secrets, issuer).answer(FORM, GOOD, client, NOW)
+    answer = oauth.TokenEndpoint(ring, issuer).answer(FORM, client, NOW)
     assert read_access_token(ring, issuer, answer.body["access_token"], NOW).client_id == "support-console"
 
 
@@ -192,6 +194,7 @@ def test_the_metadata_is_a_valid_rfc_8414_document() -> None:
     assert document["issuer"] == ISSUER
     assert document["token_endpoint"] == "https://countersign.example/oauth2/token"
     assert document["grant_types_supported"] == ["client_credentials"]
-    assert document["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post"]
+    methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+    assert document["token_endpoint_auth_methods_supported"] == methods
     assert set(document["scopes_supported"]) == SCOPES
     assert json.loads(json.dumps(document)) == document
