@@ -1,7 +1,7 @@
 """A whole service in one process for tests: a real database, a real provider over HTTP, the actions in between.
 
 The provider signs in at once whoever is asked for, so a journey is two requests; its lies (`provider.evil`) are those
-of the identity room. Time is the host's, moved by `world.skip`.
+of the identity room. Time is the host's, moved by `world.skip`; it stands still where `world.frozen` is set.
 """
 
 from __future__ import annotations
@@ -69,12 +69,13 @@ class World:
     directory: Path
     client: str = ""
     offset: timedelta = timedelta()
+    frozen: datetime | None = None
     people: dict[str, str] = field(default_factory=dict)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     cases: itertools.count[int] = field(default_factory=lambda: itertools.count(6_543_210))
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self.offset
+        return (self.frozen or datetime.now(UTC)) + self.offset
 
     def skip(self, length: timedelta) -> None:
         """Move every clock of this world."""
