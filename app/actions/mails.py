@@ -97,7 +97,11 @@ class Post:
         if grant is not None:
             details |= {"start": grant.not_before, "end": grant.not_after, "roles": grant.roles}
             details |= {"ended_at": grant.ended_at, "calendar_uid": f"{grant.id}@{self._domain()}"}
-        for reader in self.approvers():
+        readers = self.approvers()
+        if result == "disputed":  # what is wrong with the work concerns those who keep the institution too
+            ids = admins(self._book.institution)
+            readers += [row for row in self._people.values() if row.person in ids and row not in readers]
+        for reader in readers:
             self._queue(Outcome(self._facts(request, "approver", ground), result, **details), [reader])
         self._to_engineer(Outcome(self._facts(request, "engineer", ground), result, **details))
 

@@ -178,6 +178,11 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
         "The policy allows no standing approvals",
         "An admin of the institution can allow them in its policy, by a countersigned change.",
     ),
+    "already-disputed": (
+        409,
+        "This report is disputed already",
+        "The finding is open for both sides; the vendor explains it, and your words stand beside the report.",
+    ),
     # Keeping people and environments.
     "last-admin": (409, "The last admin stays", "Let another admin sign in first; then one of the two can go."),
     "countersignature-needed": (

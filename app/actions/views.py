@@ -19,7 +19,10 @@ from app.trail import canonical
 from app.trail.log import parse_private
 
 VENDOR = "VENDOR"
-_TOLD = ("request.created", "decision.made", "message.sent", "mail.queued", "request.revoked", "request.completed")
+_TOLD = (
+    *("request.created", "decision.made", "message.sent", "mail.queued", "request.revoked", "request.completed"),
+    "request.disputed",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,17 @@ class DecisionView:
     at: datetime
     comment: str
     terms: Terms | None
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeView:
+    """The institution's objection to a completion report, and the finding that it opened."""
+
+    by: str
+    at: datetime
+    text: str
+    finding: str
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,8 @@ class RequestView:
     given: int
     last_index: int
     ended_by: str | None
+    report: str | None
+    dispute: DisputeView | None
 
     @property
     def check_code(self) -> str:
@@ -215,6 +231,8 @@ class _Reading:
             given=given,
             last_index=self.told[-1].entry.index,
             ended_by=self._ended_by(),
+            report=self._report(),
+            dispute=self._dispute(),
         )
 
     def _of(self, type_: str) -> list[Stored]:
@@ -238,6 +256,18 @@ class _Reading:
     def _ended_by(self) -> str | None:
         ending = [each.entry for each in self.told if each.entry.type in {"request.revoked", "request.completed"}]
         return self._name(ending[-1].actor.id) if ending and ending[-1].actor.kind == "person" else None
+
+    def _report(self) -> str | None:
+        told = self._of("request.completed")
+        return (private_fields(told[-1]).get("summary") or "") if told else None
+
+    def _dispute(self) -> DisputeView | None:
+        told = self._of("request.disputed")
+        if not told:
+            return None
+        entry = told[-1].entry
+        text = private_fields(told[-1]).get("text") or ""
+        return DisputeView(self._name(entry.actor.id), entry.at, text, entry.data["finding"], entry.index)
 
     def _people(self, state: Institution, request: AccessRequest) -> list[PersonView]:
         product = state.environments[request.environment].product

@@ -7,7 +7,20 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from app.api import admin, events, health, oauth, recordings, requests, sessions, standing, tiles, trail, webhooks
+from app.api import (
+    admin,
+    events,
+    findings,
+    health,
+    oauth,
+    recordings,
+    requests,
+    sessions,
+    standing,
+    tiles,
+    trail,
+    webhooks,
+)
 from app.api.describe import description
 from app.api.hot import Front
 from app.api.route import ApiRoute, not_there
@@ -22,7 +35,8 @@ HOT = (oauth.hot,)
 def routers() -> APIRouter:
     """Every route of the API."""
     every = APIRouter(generate_unique_id_function=_named)
-    for room in (oauth, events, requests, sessions, recordings, admin, standing, webhooks, trail, tiles, health):
+    rooms = (oauth, events, requests, sessions, recordings, admin, standing, findings, webhooks, trail, tiles, health)
+    for room in rooms:
         every.include_router(room.router)
     for router in HOT:
         every.include_router(router)

@@ -226,6 +226,29 @@ class StandingApprovals(BaseModel):
     next_cursor: str | None
 
 
+class Finding(BaseModel):
+    """Something wrong that was found; one of `session` and `request` is given where it is about either."""
+
+    id: str
+    institution: str
+    environment: str | None
+    kind: str
+    state: Annotated[str, Field(description="`open`, `explained` or `closed`")]
+    subject: Annotated[str | None, Field(description="what was found; null where it was erased")]
+    opened_at: Stamp
+    closed_at: Stamp | None
+    explanation: str | None
+    session: str | None
+    request: str | None
+
+
+class Findings(BaseModel):
+    """A page of findings."""
+
+    items: list[Finding]
+    next_cursor: str | None
+
+
 class Entry(BaseModel):
     """One entry of a trail; `private` is null where the caller may not see it, or nothing is there."""
 

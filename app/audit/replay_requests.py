@@ -261,6 +261,8 @@ def disputed(world: World, entry: Entry, _: Fields | None) -> None:
     """The institution disputes what was done."""
     request = _request(world, entry)
     _advance(world, request, entry)
+    finding = entry.data["finding"]
+    world.owe(f"disputed {finding}", entry, "dispute-unfound", "the dispute was to open its finding in this append")
     _as_approver(world, entry, request)
 
 

@@ -30,6 +30,8 @@ def finding_opened(world: World, entry: Entry, _: Fields | None) -> None:
     _environment(world, entry)
     if entry.data["kind"] not in KINDS:
         raise Fault("finding-kind", "there is no such kind of finding")
+    if world.paid(f"disputed {entry.subject}") != (entry.data["kind"] == "work-disputed"):
+        raise Fault("finding-unfounded", "a dispute opens its finding in its own append, and nothing else does")
 
 
 def finding_moved(world: World, entry: Entry, _: Fields | None) -> None:

@@ -15,7 +15,7 @@ from app.domain.times import parse_stamp, stamp
 
 Reader = Literal["approver", "backup_approver", "notice", "engineer"]
 Ground = Literal["approval", "standing", "implementation"]
-Result = Literal["approved", "denied", "expired", "withdrawn", "revoked", "completed"]
+Result = Literal["approved", "denied", "expired", "withdrawn", "revoked", "completed", "disputed"]
 Because = Literal["decision", "empty-intersection", "approver", "stop-code", "rules"]
 
 SessionEnd = Literal["ended", "approver", "grant-over", "revoked", "completed", "not-recorded"]

@@ -148,6 +148,7 @@ _OUTCOME = {
     "withdrawn": (("what", "when", "reason"), ("closed",)),
     "revoked": (("what_given", "when_given", "reason"), ("calendar_cancelled", "closed")),
     "completed": (("what_given", "when_given", "report"), ("dispute",)),
+    "disputed": (("what_given", "when_given", "objection"), ("finding",)),
 }
 _OUTCOME_VENDOR = {
     "approved": (("by", "roles", "asked", "note", "check"), ("begin", "can_end", "when_done")),
@@ -156,6 +157,7 @@ _OUTCOME_VENDOR = {
     "withdrawn": (("request", "reason"), ("ask_again",)),
     "revoked": (("by", "request", "reason"), ("ask_again",)),
     "completed": (("request", "report"), ("ask_again",)),
+    "disputed": (("by", "request", "objection"), ("explain",)),
 }
 
 

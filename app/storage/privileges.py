@@ -24,6 +24,7 @@ GRANTS: Mapping[sa.Table, str] = {
     tables.institutions: _CHANGING,
     tables.seals: _CHANGING,
     tables.standing_approvals: _CHANGING,
+    tables.findings: _CHANGING,
     tables.roster: _CHANGING,
     tables.requests: _CHANGING,
     tables.request_numbers: _CHANGING,

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from starlette.responses import Response
 
-from app.actions import decisions, drafting, reviews
+from app.actions import decisions, drafting, findings, reviews
 from app.actions.answers import Answer
 from app.actions.doors import door
 from app.actions.signin import Visitor
@@ -103,6 +103,19 @@ async def confirm(call: CallDep, visitor: SignedIn, form: VisitorsForm, request_
 async def revoke(call: CallDep, visitor: SignedIn, form: VisitorsForm, request_id: str) -> Response:
     """Take access back, in one press."""
     await decisions.revoke(call.services, visitor, request_id, form.one("reason").strip())
+    return call.go(f"/requests/{request_id}")
+
+
+@router.post("/requests/{request_id}/dispute")
+async def dispute(call: CallDep, visitor: SignedIn, form: VisitorsForm, request_id: str) -> Response:
+    """Dispute what was reported; the request's page then says so, with the finding."""
+    try:
+        await findings.dispute(call.services, visitor, request_id, form.one("why"))
+    except Refused as refused:
+        if refused.refusal.problem != "validation":
+            raise
+        view = await reviews.review(call.services, visitor, request_id)
+        return _page(call, visitor, view, Answer(why=form.one("why")), refused.refusal)
     return call.go(f"/requests/{request_id}")
 
 

@@ -84,6 +84,7 @@ class Standing:
     may_approve: bool
     may_end: bool
     may_ask: bool
+    may_dispute: bool
     question_waits: bool
 
     @property
@@ -128,6 +129,7 @@ def standing(view: RequestView, visitor: Visitor) -> Standing:
         may_approve=not mine,
         may_end=eligible and view.status in _GIVEN,
         may_ask=eligible and (pending or view.status in _GIVEN),
+        may_dispute=eligible and view.status is Status.COMPLETED and view.dispute is None,
         question_waits=bool(view.messages) and view.messages[-1].side == "institution",
     )
 

@@ -105,6 +105,7 @@ def _outcomes(request: RequestFacts, who: str) -> dict[str, Facts]:
         "revoked": replace(REVOKED, request=request),
         "revoked by a stop code": replace(REVOKED, request=request, by=None, because="stop-code"),
         "revoked by the rules": replace(REVOKED, request=request, by=None, because="rules"),
+        "disputed": replace(APPROVED, request=request, result="disputed", words="A rule was saved."),
         "completed": replace(APPROVED, request=request, result="completed", ended_at=at(15), words="Repaired."),
     }
     return {f"{name}, to the {who}": facts for name, facts in made.items()}
