@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 from app.actions import clientrows, seals
+from app.actions.doctor_sessions import session_differences
 from app.actions.held import grant_row
 from app.actions.ledger import write
 from app.actions.opening import notify_text
@@ -235,6 +236,8 @@ class _Examination:
             self.find(None, "the institution's name or notification addresses are not as the trail tells them")
         await self._judge_roster(world, world.state)
         await self._judge_requests(world)
+        async for words in session_differences(self.tx, self.log, self.services.secrets, world):
+            self.find(None, words)
 
     async def _judge_roster(self, world: World, state: Institution) -> None:
         rows = {row.person: row for row in await roster.people(self.tx, self.log)}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from app.actions import decisions, requests, session_calls, sessions
+from app.actions import decisions, doctor, requests, session_calls, sessions
 from app.actions.session_access import end_access
 from app.actions.session_clock import watch_over
 from app.audit.segment import Told, segment_digest
 from app.domain.errors import Refused
 from app.storage import activity, entries
+from app.storage import sessions as rows
 from tests.actions.watching import approved, opened, report, row_of, token
 from tests.actions.worlds import AUDITOR, CODE, HEAD, WHERE, World
 
@@ -155,3 +157,19 @@ async def test_approvers_are_told_when_a_session_is_opened_and_how_it_ended(enro
         queued = await entries.find(tx, CODE, entries.LeafFilter(type="mail.queued"), 1000)
     kinds = Counter(each.entry.data["kind"] for each in queued)
     assert kinds["session-opened"] == kinds["session-ended"] == kinds["request"] > 0
+
+
+async def test_rows_of_sessions_written_behind_the_back_open_nothing_and_the_doctor_names_them(enrolled: World) -> None:
+    request = await approved(enrolled)
+    forged, back, ended = [await opened(enrolled, request) for _ in range(3)]
+    old = await row_of(enrolled, back)
+    for session in (back, ended):
+        await session_calls.end(enrolled.services, enrolled.caller, session, "Done.")
+    async with enrolled.services.database.begin() as tx:
+        await rows.save(tx, replace(await row_of(enrolled, forged), account="exl_other"))
+        await rows.save(tx, old)  # its MAC holds: only the trail tells that it is over
+    for session in (forged, back):
+        with pytest.raises(Refused, match="not-found"):
+            await report(enrolled, session, "Still here")
+    found = {each.words for each in await doctor.examine(enrolled.services)}
+    assert found == {f"the row of {session} is not as the trail tells it" for session in (forged, back)}
