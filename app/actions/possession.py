@@ -53,11 +53,11 @@ async def require(
         raise Refused(refusal(services, refused, now)) from refused
 
 
-async def require_now(services: Services, offered: Offered) -> str:
+async def require_now(services: Services, offered: Offered, token: str | None = None) -> str:
     """The same, for a call that has read no clock yet."""
     async with services.database.look() as tx:
         now = await tx.now()
-    return await require(services, offered, now)
+    return await require(services, offered, now, token=token)
 
 
 def refusal(services: Services, refused: ProofRefused, now: datetime) -> Refusal:

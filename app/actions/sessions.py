@@ -146,7 +146,7 @@ async def _problem(held: Held, read: Approval, opener: Opener) -> str | None:
     environment = book.institution.environments.get(held.request.environment)
     if environment is None or environment.audience != token.audience:
         return "environment-changed"
-    if token.jkt != opener.jkt:
+    if token.jkt not in {None, opener.jkt}:
         return "token-bound"
     if token.revoked_at is not None or await ended_in_trail(tx, token):
         return "token-revoked"
@@ -175,7 +175,7 @@ def _row(held: Held, read: Approval, opener: Opener) -> SessionRow:
         account=request.account,
         engineer_id=held.row.engineer_id,
         credential=opener.credential,
-        jkt=opener.jkt,
+        jkt=read.jkt,
         state=State.OPEN.value,
         opened_at=book.now,
         opened_index=book.next_index,

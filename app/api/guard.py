@@ -70,12 +70,14 @@ def needs(*scopes: str) -> Callable[..., Coroutine[Any, Any, Caller]]:
     return caller
 
 
-async def proved_key(services: Services, request: Request, caller: Caller) -> str | None:
-    """The key that a token asked for by this call is bound to: that of its DPoP proof, if it brought one."""
+async def proved_key(services: Services, request: Request, caller: Caller, token: str | None = None) -> str | None:
+    """The key of the DPoP proof that a call brought, if it did: what a token asked for is bound to, or what one given
+    (`token`, which the proof then names) has to be bound to.
+    """
     offered = shown(request).offered
     if caller.jkt is not None or not offered.proofs:
         return caller.jkt  # whose proof was used up to find out who calls
-    return await require_now(services, offered)
+    return await require_now(services, offered, token)
 
 
 async def trail_reader(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from app.actions import session_calls, sessions
@@ -15,7 +15,7 @@ from app.actions.services import Services
 from app.actions.sessions import SessionView
 from app.actions.watched import Reported
 from app.api import session_schemas as schemas
-from app.api.guard import ServicesDep, needs
+from app.api.guard import ServicesDep, needs, proved_key
 from app.api.lists import next_link
 from app.api.once import PROBLEMS as KEYED
 from app.api.once import OnceDep
@@ -50,12 +50,18 @@ SessionId = Annotated[str, Depends(session_id_of)]
     summary="Open the session of an approval token",
     responses=documented(*_ANY, *_BODY, "token-inactive", "trail-rolled-back"),
 )
-async def open_session(caller: Gateway, once: OnceDep, new: schemas.NewSession) -> Response:
-    """A token opens one session, while it and its grant are good, and at a gateway of the client's alone."""
+async def open_session(
+    request: Request, caller: Gateway, services: ServicesDep, once: OnceDep, new: schemas.NewSession
+) -> Response:
+    """A token opens one session, while it and its grant are good, and at a gateway of the client's alone.
+
+    A token of type DPoP needs a proof by its key, which names it (`ath`); or the client's own proof is by that key.
+    """
+    jkt = await proved_key(services, request, caller, new.token)
 
     async def act(services: Services) -> Response:
         where = Where(new.client.ip, new.client.user_agent)
-        view = await sessions.open_session(services, caller, new.token, where)
+        view = await sessions.open_session(services, caller, new.token, where, jkt)
         return _json(shown(view), {"Location": services.page(f"{router.prefix}/{view.row.id}")}, 201)
 
     return await once(caller, act)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.actions.worlds import CODE
 from tests.api.conftest import ACCESS, CONSOLE, Api, basic, events
+from tests.tokens.proofs import KEY, OTHER_KEY, proof
 
 SESSIONS = "/v1/sessions"
 AUDIENCE = "https://gateway.vendor.example/exu-esploro"
@@ -190,3 +191,24 @@ async def test_a_report_of_another_form_points_at_what_is_wrong(calls: Api, gate
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
     whole = {"events": [event] * 500}
     assert (await calls.http.post(f"{SESSIONS}/{session}/activity", json=whole, headers=gateway)).status_code == 200
+
+
+async def test_a_bound_token_opens_its_session_with_a_proof_by_its_key_alone(
+    calls: Api, gateway: dict[str, str]
+) -> None:
+    def by(key: Any, path: str, **changes: Any) -> dict[str, str]:
+        return {"DPoP": proof(calls.world.services.page(path), calls.world.now(), key=key, **changes)}
+
+    path = f"{ACCESS}/{(await calls.file())['id']}/token"
+    minted = (await calls.http.post(path, headers=by(KEY, path))).json()
+    assert minted["token_type"] == "DPoP"
+    body = {"token": minted["access_token"], "client": CLIENT}
+    proofs: list[dict[str, str]] = [
+        {},
+        by(OTHER_KEY, SESSIONS, token=minted["access_token"]),
+        by(KEY, SESSIONS, token="another"),
+        by(KEY, SESSIONS, token=minted["access_token"]),
+    ]
+    told = [(await calls.http.post(SESSIONS, json=body, headers=gateway | each)).status_code for each in proofs]
+    assert told == [403, 403, 401, 201]
+    assert [each["problem"] for each in await events(calls, "gate.refused")] == ["token-bound"]
