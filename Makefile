@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .PHONY: run demo test test-long lint bench lock openapi
 
-run: ## the service with a small demo world, until Ctrl-C; PORT=8000 is the first of six
+run: ## the service with a small demo world, until Ctrl-C; PORT=8000 is the first of eight
 	@scripts/setup demo
 	@$(BIN)/countersign demo --stay $(if $(PORT),--port=$(PORT))
 

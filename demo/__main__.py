@@ -55,7 +55,7 @@ def main() -> int:
     """The command; its exit code."""
     parser = argparse.ArgumentParser(prog="countersign demo", description=__doc__)
     parser.add_argument("--stay", action="store_true", help="serve until Ctrl-C and keep its state")
-    parser.add_argument("--port", type=int, default=PORT, help="with --stay: the first of six ports (%(default)s)")
+    parser.add_argument("--port", type=int, default=PORT, help="with --stay: the first of eight ports (%(default)s)")
     parser.add_argument(
         "--folder", type=Path, help="with --stay: where its state is (var, or var/PORT for other ports)"
     )

@@ -23,11 +23,13 @@ from typing import Any
 import httpx2
 from joserfc.jwk import ECKey, RSAKey
 
+from demo.gateway import Gateway, find_nginx, start_environment, start_gateway
 from demo.parts import START_TIMEOUT_S, Part, PartFailed, find_free_port, is_free, provider_command, start_part
 
 ROOT = Path(__file__).parents[1]
 HOST = "127.0.0.1"
 PREFIX = "COUNTERSIGN_"
+COUNT = 8
 IMPLEMENTATION = timedelta(days=180)
 COUNTERSIGN = Path(sys.executable).with_name("countersign")
 
@@ -48,7 +50,7 @@ def refuse_outside_development(environ: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the parts listen; at the vendor's provider, which its trail pins, nobody signs in yet, so none runs."""
+    """Where the parts listen. `gateway`: nginx with the gate, `environment`: what stands behind it."""
 
     service: int
     mail_page: int
@@ -56,11 +58,13 @@ class Ports:
     exu: int
     nul: int
     vendor: int
+    gateway: int
+    environment: int
 
     @classmethod
     def row(cls, first: int) -> Ports:
-        """Six in a row. Raises `StageError` where one is taken."""
-        ports = range(first, first + 6)
+        """Eight in a row. Raises `StageError` where one is taken."""
+        ports = range(first, first + COUNT)
         taken = [port for port in ports if not is_free(port)]
         if taken:
             raise StageError(
@@ -71,8 +75,8 @@ class Ports:
 
     @classmethod
     def free(cls) -> Ports:
-        """Six that nobody uses."""
-        return cls(*(find_free_port() for _ in range(6)))
+        """Eight that nobody uses."""
+        return cls(*(find_free_port() for _ in range(COUNT)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,17 @@ class Stage:
             raise StageError(f"{self.folder} was made with other ports, which its trails pin: use those, or remove it")
         return world
 
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway in front of the first institution's environment."""
+        key = _institution(self.world, _CODES[0])["environments"][0]["gate_key"]
+        return Gateway(self.ports.gateway, self.ports.service, self.ports.environment, str(key))
+
+    @property
+    def environment_log(self) -> Path:
+        """What reached the environment."""
+        return self.folder / "environment.jsonl"
+
     def secret_of(self, client: str) -> str:
         """The secret of an API client."""
         return next(str(each["secret"]) for each in self.world["clients"] if each["id"] == client)
@@ -137,22 +152,35 @@ class Stage:
         """Make what the folder has not yet. Raises `StageError`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "providers").mkdir(exist_ok=True)
-        for code in _CODES:
+        for code in (*_CODES, VENDOR):
             path = self._provider_path(code)
             if not path.exists():
-                path.write_text(json.dumps(_provider(_institution(self.world, code), code, self.base_url)))
+                path.write_text(json.dumps(self._provider(code)))
                 path.chmod(0o600)
 
     def start_parts(self, stack: ExitStack) -> list[Part]:
         """Start the mail sink and the providers; they end with `stack`. Nobody has waited for them yet."""
         sink = ["-m", "demo.mailsink", f"--smtp-port={self.ports.mail}", f"--http-port={self.ports.mail_page}"]
         commands: list[tuple[str, Sequence[str | Path]]] = [("^Mail goes to", [sys.executable, *sink])]
-        commands += [("^ready ", [*provider_command(), self._provider_path(code)]) for code in _CODES]
+        commands += [("^ready ", [*provider_command(), self._provider_path(code)]) for code in (*_CODES, VENDOR)]
         parts = []
         for ready, command in commands:
             part = start_part(command, ready, env=self.environ, cwd=ROOT)
             stack.callback(part.stop)
             parts.append(part)
+        return parts
+
+    def start_gateway(self, stack: ExitStack) -> list[Part]:
+        """Start the environment and nginx in front of it, where nginx is installed; they end with `stack`."""
+        program = find_nginx()
+        if program is None:
+            return []
+        parts = [
+            start_environment(self.ports.environment, self.environment_log),
+            start_gateway(program, self.gateway, self.folder / "gateway"),
+        ]
+        for part in parts:
+            stack.callback(part.stop)
         return parts
 
     def run(self, *arguments: str | Path, codes: Sequence[int] = (0,)) -> str:
@@ -195,6 +223,14 @@ class Stage:
                 time.sleep(0.1)
         return part
 
+    def _provider(self, code: str) -> dict[str, Any]:
+        if code == VENDOR:
+            returns = [f"{self.gateway.origin}/countersign/gate/return", f"{self.base_url}/callback/{VENDOR}"]
+            vendor = self.world["vendor"]
+            return _provider(vendor, [*ENGINEERS, *_accounts(vendor)], returns, self.base_url)
+        institution = _institution(self.world, code)
+        return _provider(institution, _accounts(institution), [f"{self.base_url}/callback/{code}"], self.base_url)
+
     def _is_ready(self, client: httpx2.Client) -> bool:
         try:
             return client.get(f"{self.base_url}/readyz").status_code == 200
@@ -219,10 +255,20 @@ def running(stage: Stage) -> Iterator[list[Part]]:
         stage.apply()
         for part in parts:
             part.wait()
-        yield [*parts, stage.serve(stack)]
+        service = stage.serve(stack)
+        gateway = stage.start_gateway(stack)
+        for part in gateway:
+            part.wait()
+        yield [*parts, service, *gateway]
 
 
 _CODES = ("01EXU_INST", "01NUL_INST")
+VENDOR = "VENDOR"
+ENGINEERS = (
+    {"sub": "e1234", "email": "e1234@vendor.example", "name": "Tier 3 engineer"},
+    {"sub": "e5678", "email": "e5678@vendor.example", "name": "Another engineer"},
+)
+"""Who signs in at the vendor's provider: the subject is the vendor's engineer id."""
 
 
 def _origin(port: int) -> str:
@@ -235,6 +281,7 @@ def _world_text(ports: Ports) -> str:
         exu_issuer=_origin(ports.exu),
         nul_issuer=_origin(ports.nul),
         vendor_issuer=_origin(ports.vendor),
+        gateway=_origin(ports.gateway),
         implementation_ends=(datetime.now(UTC) + IMPLEMENTATION).date().isoformat(),
     )
 
@@ -243,9 +290,19 @@ def _institution(world: Mapping[str, Any], code: str) -> Mapping[str, Any]:
     return next(each for each in world["institutions"] if each["code"] == code)
 
 
-def _provider(institution: Mapping[str, Any], code: str, base_url: str) -> dict[str, Any]:
-    """The configuration of its identity provider: its people as accounts, our registrations, keys that last."""
-    settings = institution["identity_provider"]
+def _accounts(party: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Its people, as accounts of its identity provider."""
+    return [
+        {"sub": f"u-{each['email'].partition('@')[0]}", "email": each["email"], "name": each["name"]}
+        for each in party["people"]
+    ]
+
+
+def _provider(
+    party: Mapping[str, Any], accounts: list[dict[str, str]], returns: Sequence[str], home: str
+) -> dict[str, Any]:
+    """The configuration of an identity provider: people as accounts, our registrations, keys that last."""
+    settings = party["identity_provider"]
     registrations = {settings["client_id"]: settings["client_secret"]}
     if "approval_client_id" in settings:
         registrations[settings["approval_client_id"]] = settings["approval_client_secret"]
@@ -255,17 +312,14 @@ def _provider(institution: Mapping[str, Any], code: str, base_url: str) -> dict[
     ]
     return {
         "port": int(settings["issuer"].rpartition(":")[2]),
-        "name": institution["name"],
-        "accounts": [
-            {"sub": f"u-{each['email'].partition('@')[0]}", "email": each["email"], "name": each["name"]}
-            for each in institution["people"]
-        ],
+        "name": party["name"],
+        "accounts": accounts,
         "clients": [
             {
                 "client_id": client,
                 "client_secret": secret,
-                "redirect_uris": [f"{base_url}/callback/{code}"],
-                "post_logout_redirect_uris": [f"{base_url}/"],
+                "redirect_uris": list(returns),
+                "post_logout_redirect_uris": [f"{home}/"],
             }
             for client, secret in registrations.items()
         ],

@@ -67,12 +67,17 @@ class Walk:
             self._countersign,
             self.mint,
             self._introspect,
-            self._export,
+            self.export,
             self._revoke,
             self._introspect_again,
             self._mint_again,
             self._export_again,
         ]
+
+    def until_minted(self) -> list[Callable[[], str]]:
+        """The steps until there is a token."""
+        steps = self.steps()
+        return steps[: steps.index(self.mint) + 1]
 
     # -- the parts -----------------------------------------------------------------------------------------------------
 
@@ -169,7 +174,7 @@ class Walk:
         """The support console gets an approval token."""
         answer = self._api.post(self._path("/token"), headers=self._console)
         expect(answer.status_code == 201, answer.text)
-        self._token = answer.json()["access_token"]
+        self.token = answer.json()["access_token"]
         return f"good until {answer.json()['expires_at']}"
 
     def _introspect(self) -> str:
@@ -179,7 +184,7 @@ class Walk:
         (detail,) = seen["authorization_details"]
         return f"{detail['account']} may enter {detail['environment']} of {detail['institution']}, as {seen['sub']}"
 
-    def _export(self) -> str:
+    def export(self) -> str:
         """The institution's auditor takes the trail home and verifies it offline."""
         page = sign_in(self._auditor, self.stage, self._auditor.open(self._url(f"/sign-in/{CODE}")), AUDITOR)
         expect(page.status == 200, f"{page.url} answered {page.status}")
@@ -237,7 +242,7 @@ class Walk:
     def introspection(self) -> dict[str, Any]:
         """What the gateway is told of the token."""
         gateway = self._authorization("gateway")
-        answer = self._api.post("/oauth2/introspect", data={"token": self._token}, headers=gateway)
+        answer = self._api.post("/oauth2/introspect", data={"token": self.token}, headers=gateway)
         expect(answer.status_code == 200, answer.text)
         return dict(answer.json())
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from app.actions.registrations import approval_registration
@@ -11,6 +14,7 @@ from app.actions.services import Services
 from app.domain.errors import Unavailable
 from app.domain.institution import Institution
 from app.identity.errors import SignInRefused
+from app.identity.provider import ProviderConfig
 from app.storage import institutions
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9._\-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
@@ -36,14 +40,23 @@ async def door(services: Services, code: str) -> Door | None:
         return None
     institution = Institution.from_data(row.state)
     issuer = institution.provider.issuer
-    leads_to = [issuer]
     try:
-        registration = approval_registration(services, row, institution)
+        origins = await origins_of(services, approval_registration(services, row, institution), now)
+    except Unavailable:
+        origins = _distinct([issuer])
+    return Door(code, row.name, institution.time_zone, urlsplit(issuer).hostname or issuer, origins)
+
+
+async def origins_of(services: Services, registration: ProviderConfig, now: datetime) -> tuple[str, ...]:
+    """The origins of a provider's issuer and authorization endpoint; of the former alone where it does not answer."""
+    leads_to = [registration.issuer]
+    with suppress(SignInRefused, Unavailable):  # whoever goes there now is told so; the page stands without it
         leads_to.append((await services.provider.metadata(registration, now)).authorization_endpoint)
-    except (SignInRefused, Unavailable):
-        pass  # whoever goes there now is told so; the page stands without it
-    origins = dict.fromkeys(origin for url in leads_to if (origin := origin_of(url)) is not None)
-    return Door(code, row.name, institution.time_zone, urlsplit(issuer).hostname or issuer, tuple(origins))
+    return _distinct(leads_to)
+
+
+def _distinct(urls: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(origin for url in urls if (origin := origin_of(url)) is not None))
 
 
 def origin_of(url: str) -> str | None:

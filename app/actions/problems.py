@@ -183,6 +183,18 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
         "This report is disputed already",
         "The finding is open for both sides; the vendor explains it, and your words stand beside the report.",
     ),
+    # At the gate.
+    "gate-unknown": (
+        403,
+        "This gate is not known",
+        "The gateway has to send the `gate_key` of its environment as `Countersign-Gate-Key`.",
+    ),
+    "session-foreign": (
+        403,
+        "This session is another environment's",
+        "A session passes only in front of the environment that it was opened for; enter with a token for this one.",
+    ),
+    "access-over": (403, "Access is over", "File a new request if more has to be done, then enter with its token."),
     # Keeping people and environments.
     "last-admin": (409, "The last admin stays", "Let another admin sign in first; then one of the two can go."),
     "countersignature-needed": (

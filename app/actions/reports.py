@@ -53,8 +53,15 @@ async def hear_many(services: Services, tx: Transaction, reports: Sequence[Repor
     """Record the reports of sessions that are open and of which nothing is due; null for all others, of which nothing
     was written: they go to `hear_one`. Set-based; safe beside any ending of a session.
     """
-    rows = {row.id: row for row in await sessions.lock(tx, sorted({each.session for each in reports}))}
-    now = await tx.now()
+    rows = await sessions.lock(tx, sorted({each.session for each in reports}))
+    return await hear_locked(services, tx, rows, await tx.now(), reports)
+
+
+async def hear_locked(
+    services: Services, tx: Transaction, locked: Sequence[SessionRow], now: datetime, reports: Sequence[Report]
+) -> list[Heard | None]:
+    """As `hear_many`, of rows that are locked already."""
+    rows = {row.id: row for row in locked}
     good = {key: row for key, row in rows.items() if _goes_on(row, now) and unforged(services.secrets, row)}
     good = {row.id: row for row in await still_told(tx, list(good.values()))}
     counted: dict[str, SessionRow] = {}

@@ -60,6 +60,21 @@ class Opener:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A token that was verified when it was shown; rows and clock are asked again when it opens something."""
+
+    jti: str
+    digest: str
+    audience: str
+    environment: str
+
+    @classmethod
+    def of(cls, read: Approval) -> Shown:
+        """A token that is shown now."""
+        return cls(read.jti, read.digest, read.audience, read.access.environment)
+
+
+@dataclass(frozen=True, slots=True)
 class SessionView:
     """A session as the clock has it at `now`. `supplied_by` names who reports it: a client, or `gate`."""
 
@@ -104,18 +119,18 @@ async def _open(held: Held, read: Approval, caller: Caller, where: Where, jkt: s
     if client is None or client.disabled or not caller.serves(held.book.code) or read.audience not in caller.audiences:
         await refuse(held.book, opener, "token-foreign", read.access.environment, where)
         return INACTIVE
-    return await admit(held, read, opener, where)
+    return await admit(held, Shown.of(read), opener, where)
 
 
-async def admit(held: Held, read: Approval, opener: Opener, where: Where) -> Watched | Refusal:
+async def admit(held: Held, read: Shown, opener: Opener, where: Where) -> Watched | Refusal:
     """Open the session of a token, everything judged again under the lock; the refusal's event is gathered.
 
     Raises `Unavailable` while the clock is in doubt. The caller stores `held`.
     """
     held.book.trust_clock()
-    problem = await _problem(held, read, opener)
+    problem = await problem_with(held, read, opener)
     if problem is not None:
-        await refuse(held.book, opener, problem, read.access.environment, where)
+        await refuse(held.book, opener, problem, read.environment, where)
         return INACTIVE
     row = seal_row(held.book.services.secrets, _row(held, read, opener))
     if not await sessions.add(held.book.tx, row):
@@ -134,8 +149,8 @@ async def admit(held: Held, read: Approval, opener: Opener, where: Where) -> Wat
     return session
 
 
-async def _problem(held: Held, read: Approval, opener: Opener) -> str | None:
-    """What stands against a token, as the event of the refusal names it."""
+async def problem_with(held: Held, read: Shown, opener: Opener) -> str | None:
+    """What stands against a token that is to open a session now, as the event of the refusal names it."""
     book, tx = held.book, held.book.tx
     found = (await grants.read_tokens(tx, [read.jti])).get(read.jti)
     if found is None or found[0].digest != read.digest or not token_holds(book.services.secrets, *found):
@@ -158,7 +173,7 @@ async def _problem(held: Held, read: Approval, opener: Opener) -> str | None:
     return "token-used" if await sessions.read_many(tx, "jti", [token.jti]) else None
 
 
-def _row(held: Held, read: Approval, opener: Opener) -> SessionRow:
+def _row(held: Held, read: Shown, opener: Opener) -> SessionRow:
     book, request = held.book, held.request
     if request.grant is None:
         raise RuntimeError("a token without a grant passed")
@@ -197,10 +212,16 @@ async def refuse(
     book: Ledger, opener: Opener, problem: str, environment: str | None, where: Where, session: str | None = None
 ) -> None:
     """Gather the event of a refusal at a gate or gateway: the first of its minute at once."""
+    await book.refuse(*refusal_of(book.code, opener, problem, environment, where.ip, session))
+
+
+def refusal_of(
+    code: str, opener: Opener, problem: str, environment: str | None, ip: str, session: str | None = None
+) -> tuple[str, Event]:
+    """What makes two refusals at a gate or gateway alike, and the event of the first."""
     data = {"environment": environment, "problem": problem, "session": session, "count": 1}
-    event = Event("gate.refused", book.code, opener.actor, data, {"ip": where.ip})
     key = f"gate/{opener.client}/{problem}/{environment}/{session}"
-    await book.refuse(canonical.sha(key.encode()), event)
+    return canonical.sha(key.encode()), Event("gate.refused", code, opener.actor, data, {"ip": ip})
 
 
 async def still_told(tx: Transaction, rows: Sequence[SessionRow]) -> list[SessionRow]:

@@ -7,10 +7,12 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from app.actions.passing import Passage
 from app.api import (
     admin,
     events,
     findings,
+    gate,
     health,
     oauth,
     recordings,
@@ -28,7 +30,7 @@ from app.api.route import ApiRoute, not_there
 __all__ = ["mount", "routers"]
 
 
-HOT = (oauth.hot,)
+HOT = (oauth.hot, gate.hot)
 """Routes of `HotRoute`s, which stand in front of everything else."""
 
 
@@ -59,6 +61,7 @@ def mount(app: FastAPI) -> None:
     async def openapi() -> Response:
         return JSONResponse(document)
 
+    app.state.passage = Passage(app.state.services)
     app.include_router(every)
     app.include_router(own)
     app.exception_handler(HTTPException)(not_there)

@@ -53,6 +53,15 @@ def cookie_name(name: str, *, secure: bool) -> str:
     return COOKIE_PREFIX + name if secure else name
 
 
+def cookie_of(header: str, name: str) -> str | None:
+    """The value of a cookie in a `Cookie` header, the first where there are several; null for none or an empty one."""
+    for pair in header.split(";"):
+        given, _, value = pair.strip(" ").partition("=")
+        if given == name:
+            return value or None
+    return None
+
+
 def csrf_token(key: bytes, session: str) -> str:
     """The token that this session's forms carry. `key` is derived for this purpose alone."""
     return _base64url(hmac.digest(key, session.encode(), "sha256"))

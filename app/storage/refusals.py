@@ -42,6 +42,14 @@ async def note(tx: Transaction, log: str, key: str, event: Mapping[str, Any], no
     return later == 0
 
 
+async def count_more(tx: Transaction, log: str, key: str, more: int, now: datetime) -> bool:
+    """Count refusals that follow one noted in this minute; false, and nothing counted, where none was."""
+    minute = now.replace(second=0, microsecond=0)
+    same = sa.and_(_TABLE.c.log == log, _TABLE.c.key == key, _TABLE.c.minute == minute)
+    counted = sa.update(_TABLE).where(same).values(later=_TABLE.c.later + more)
+    return (await tx.connection.execute(counted)).rowcount == 1
+
+
 async def collect(tx: Transaction, log: str, now: datetime) -> list[RefusalRow]:
     """Remove an institution's minutes that are over; those with later refusals, to be recorded so."""
     over = sa.delete(_TABLE).where(_TABLE.c.log == log, _TABLE.c.minute <= now - timedelta(minutes=1))

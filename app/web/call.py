@@ -22,7 +22,7 @@ from app.web.times import Times, country, length
 
 SESSION = "countersign"
 BROWSER = "countersign-browser"
-_MAX_AGENT = 400
+MAX_AGENT = 400
 
 PRODUCTS = {"alma": "Alma", "primo_ve": "Primo VE", "leganto": "Leganto", "esploro": "Esploro"}
 ROLES = {
@@ -43,6 +43,7 @@ _TEMPLATES = Environment(
 )
 _TEMPLATES.filters |= {"shown": text.shown, "duration": length, "country": country}
 _TEMPLATES.globals |= {"static": static, "safe_link": text.safe_link, "PRODUCTS": PRODUCTS, "ROLES": ROLES}
+_TEMPLATES.globals["mount"] = ""  # where our pages begin: at the host itself, but for the gate's
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Call:
         """Where the call came from."""
         client = self.request.client
         agent = self.request.headers.get("user-agent", "")
-        return Where("" if client is None else client.host, text.shown(agent)[:_MAX_AGENT])
+        return Where("" if client is None else client.host, text.shown(agent)[:MAX_AGENT])
 
     @property
     def browser_csrf(self) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import parse_qsl, quote
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
 from app.actions import signin
 from app.actions.signin import Visitor
@@ -69,13 +69,18 @@ async def signed_in(visitor: Annotated[Visitor, Depends(anybody_signed_in)]) -> 
 async def sent_form(call: CallDep) -> Form:
     """A form from one of our own pages, its token not judged yet. Raises `Refused`."""
     headers = call.request.headers
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        raise Refused(Refusal("unsupported-media-type", f"Only forms are taken here, as {FORM}."))
     if not from_our_page(headers.get("origin"), headers.get("sec-fetch-site"), call.web.base_url):
         raise Refused(_FOREIGN)
+    return await read_form(call.request)
+
+
+async def read_form(request: Request) -> Form:
+    """A form, whoever sent it. Raises `Refused`."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        raise Refused(Refusal("unsupported-media-type", f"Only forms are taken here, as {FORM}."))
     try:
         pairs = parse_qsl(
-            (await _body(call)).decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+            (await _body(request)).decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
         )
     except ValueError as error:
         raise Refused(Refusal("validation", "The form cannot be read.")) from error
@@ -125,9 +130,9 @@ def _way_back(call: Call) -> str:
     return HOME if about is None else about[0]
 
 
-async def _body(call: Call) -> bytes:
+async def _body(request: Request) -> bytes:
     body = bytearray()
-    async for piece in call.request.stream():
+    async for piece in request.stream():
         body += piece
         if len(body) > MAX_FORM:
             raise Refused(Refusal("too-large", "The form is too large; shorten what you wrote."))

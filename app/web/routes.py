@@ -12,6 +12,7 @@ from starlette.responses import Response
 from app.web import (
     enrolment,
     environments,
+    gate,
     people,
     problems,
     requests,
@@ -33,6 +34,7 @@ def mount(app: FastAPI) -> None:
     """Add the pages; an address that is not there is answered by a page too, but where machines call."""
     for room in (
         signin,
+        gate,
         stop,
         enrolment,
         requests,

@@ -23,9 +23,9 @@ DEMO = [sys.executable, "-m", "demo"]
 
 @pytest.fixture
 def first_port() -> int:
-    """The first of six free ports in a row."""
+    """The first of eight free ports in a row."""
     return next(
-        port for port in range(20000 + os.getpid() % 500 * 20, 32000) if all(map(is_free, range(port, port + 6)))
+        port for port in range(20000 + os.getpid() % 500 * 20, 32000) if all(map(is_free, range(port, port + 8)))
     )
 
 
@@ -55,7 +55,7 @@ def test_it_stays_up_files_a_request_by_the_printed_line_and_keeps_its_state(tmp
             filed = subprocess.run(["sh", "-c", part.wait()[1]], capture_output=True, text=True, check=True)
             numbers.append(json.loads(filed.stdout)["number"].partition("-")[2])
             assert part.stop(signal.SIGINT) == 0, part.tail
-        assert all(is_free(port) for port in range(first_port, first_port + 6)), "whatever it started has ended"
+        assert all(is_free(port) for port in range(first_port, first_port + 8)), "whatever it started has ended"
     assert numbers == ["0001", "0002"]
 
 
