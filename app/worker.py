@@ -21,7 +21,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from app.actions import clock, recordings, session_clock, standing
 from app.actions import deliver as delivery
 from app.actions import deliver_webhooks as hooks
-from app.actions.clock import sweep, tell_refusals, tidy
+from app.actions.clock import lapse_changes, sweep, tell_refusals, tidy
 from app.actions.deliver import deliver
 from app.actions.deliver_webhooks import deliver_webhooks
 from app.actions.follow import NUMBERED, number
@@ -69,6 +69,7 @@ DUTIES = (
     Duty("refusals", tell_refusals, SLOW_PACE_S / 4, sys.maxsize),
     Duty("sessions", time_out, SLOW_PACE_S, sys.maxsize),
     Duty("retention", retain, 60 * SLOW_PACE_S, recordings.BATCH),
+    Duty("proposals", lapse_changes, SLOW_PACE_S, sys.maxsize),
     Duty("tidy", _tidy, SLOW_PACE_S, sys.maxsize),
 )
 

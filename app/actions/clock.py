@@ -1,6 +1,7 @@
 """The clock's own work: what is due is recorded by the same function that every action calls first.
 
-Lapses, openings and ends; reminders and escalations; refusals counted over a minute that is now over.
+Lapses of requests and of changes, openings and ends; reminders and escalations; refusals counted over a minute that is
+now over.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from app.actions import stop_codes, webhooks
 from app.actions.held import Held, changed_row, hold
 from app.actions.ledger import write
 from app.actions.mails import post
+from app.actions.proposals import lapse
 from app.actions.services import Services
 from app.domain.errors import Unavailable
 from app.domain.events import WORKER, Actor, Event
@@ -28,6 +30,7 @@ from app.storage import (
     requests,
     web_sessions,
 )
+from app.storage import proposals as rows
 from app.storage.refusals import RefusalRow
 
 BATCH = 50
@@ -100,6 +103,26 @@ async def _remind(held: Held) -> None:
     if policy.escalate_after_minutes is not None and policy.escalate_after_minutes <= waited and not escalated:
         to = mails.needed("escalation", mails.backups())
         held.tell(Event("request.escalated", held.request.id, WORKER, {"to": sorted(to)}))
+
+
+async def lapse_changes(services: Services) -> int:
+    """Record the lapse of changes that no admin has answered in time; how many.
+
+    Raises `Unavailable`; where one log is in doubt, after the others had their turn.
+    """
+    async with services.database.read() as tx:
+        logs = sorted({log for log, _ in await rows.due(tx, await tx.now(), BATCH)})
+    lapsed, doubts = 0, []
+    for log in logs:
+        try:
+            async with write(services, log) as book:
+                lapsed += await lapse(book)
+                await book.append()
+        except Unavailable as doubt:
+            doubts.append(doubt)
+    if doubts:
+        raise doubts[0]
+    return lapsed
 
 
 async def tell_refusals(services: Services) -> int:

@@ -55,6 +55,13 @@ async def origins_of(services: Services, registration: ProviderConfig, now: date
     return _distinct(leads_to)
 
 
+async def origins(services: Services, registration: ProviderConfig) -> tuple[str, ...]:
+    """Where a form may lead that sends a browser to this registration's provider."""
+    async with services.database.read() as tx:
+        now = await tx.now()
+    return await origins_of(services, registration, now)
+
+
 def _distinct(urls: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(origin for url in urls if (origin := origin_of(url)) is not None))
 

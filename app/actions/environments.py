@@ -6,10 +6,16 @@ transaction.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from app.actions.changes import set_at_once
 from app.actions.endings import change
 from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
 from app.actions.services import Services
 from app.actions.signin import Visitor
+from app.actions.wanted import of_environment
+from app.actions.worldbodies import environment_of
 from app.domain.environment import Environment
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
@@ -31,6 +37,20 @@ async def environments(services: Services, visitor: Visitor) -> tuple[Environmen
     if row is None:
         raise Refused(NOT_FOUND)
     return tuple(each for _, each in sorted(Institution.from_data(row.state).environments.items()))
+
+
+async def environment(services: Services, visitor: Visitor, name: str) -> Environment:
+    """One environment, for admins. Raises `Refused` not-found."""
+    found = next((each for each in await environments(services, visitor) if each.environment == name), None)
+    if found is None:
+        raise Refused(NOT_FOUND)
+    return found
+
+
+async def want(services: Services, visitor: Visitor, members: Mapping[str, Any]) -> str | None:
+    """Propose an environment as a form says, new or changed: the change. Raises `Refused`: not-found, validation."""
+    spec = environment_of(services, members)
+    return await set_at_once(services, visitor, of_environment(visitor.code, spec.environment))
 
 
 async def switch_to_support(services: Services, who: Caller | Visitor, code: str, name: str) -> Environment:

@@ -1,27 +1,29 @@
 """What the service holds, as a world file declares it: applied whole or not at all, any number of times.
 
 Creating is done here: the vendor's log, institutions with their trails, API clients. What an institution's trail pins
-is changed by its own admins alone, so a file that differs there is refused. Secrets stand in no trail: where the file
-has others, they are sealed anew. An institution that is not in the file is left as it is, but that access ends on what
-a client filed that the file takes out.
+is changed by its own admins alone, so where a file differs there it is proposed to them. Secrets stand in no trail:
+where the file has others, they are sealed anew, but for those of a provider that is not in force yet. An institution
+that is not in the file is left as it is, but that access ends on what a client filed that the file takes out.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from app.actions import webhooks
 from app.actions.announce import announced
+from app.actions.changing import carry_out
 from app.actions.clients import ClientPlan, change_clients, leaving, plan_clients
 from app.actions.endings import end_of_clients
+from app.actions.judging import judge
 from app.actions.keys import make_trail_key, token_key_event, trail_key_event, untold_keys
 from app.actions.ledger import Ledger, lock
 from app.actions.opening import Vendor, alma_label, environment_secrets, open_trail, sealed
+from app.actions.proposals import propose, waiting, waits_already
 from app.actions.registrations import holds_secret
 from app.actions.services import Services
+from app.actions.worlddiff import Difference, differences, general, impossible, lines
 from app.actions.worldforms import url_key
 from app.actions.worldspecs import EnvironmentSpec, InstitutionSpec, World
 from app.actions.worldtable import WorldError
@@ -39,7 +41,6 @@ from app.tokens.keys import TokenKey
 from app.tokens.secrets import SealBroken, Secrets
 from app.trail.canonical import CanonicalError
 
-_ADMINS = "only the institution's own admin can change this; countersigned changes are a later issue"
 _VENDORS = "what the vendor's log pins cannot be changed yet"
 
 
@@ -59,6 +60,7 @@ class Applied:
 class _Plan:
     opened: tuple[InstitutionSpec, ...]
     resealed: tuple[InstitutionSpec, ...]
+    differences: tuple[Difference, ...]
     clients: ClientPlan
     keys: tuple[TokenKey, ...]
     refused: tuple[str, ...]
@@ -67,6 +69,7 @@ class _Plan:
         return (
             *(f"+ {_called(spec)}" for spec in self.opened),
             *(f"~ {_called(spec)}: secrets" for spec in self.resealed),
+            *(f"{'~' if each.at_once else '?'} {line}" for each in self.differences for line in each.lines),
             *(f"+ token key {key.kid}" for key in self.keys),
             *self.clients.lines(),
         )
@@ -126,7 +129,9 @@ async def _carry_out(
             registered = {"code": spec.code, "opened": opened.digest}
             told.append(Event("institution.registered", VENDOR, operator, registered))
     for spec in planned.resealed:
-        await _reseal(services.secrets, tx, spec, books[spec.code].row)
+        await _reseal(services.secrets, tx, spec, books[spec.code])
+    for code in sorted({each.code for each in planned.differences}):
+        await _agree(books[code], [each for each in planned.differences if each.code == code], operator)
     book = books[VENDOR]
     book.add(*told)
     await change_clients(book, planned.clients, operator)
@@ -139,10 +144,23 @@ async def _carry_out(
     return codes
 
 
-async def _reseal(secrets: Secrets, tx: Transaction, spec: InstitutionSpec, row: InstitutionRow) -> None:
-    await institutions.save(tx, sealed(secrets, spec, row))
+async def _reseal(secrets: Secrets, tx: Transaction, spec: InstitutionSpec, book: Ledger) -> None:
+    if book.institution.provider == spec.provider.provider:
+        book.row = sealed(secrets, spec, book.row)
+        await institutions.save(tx, book.row)
     for each in spec.environments:
         await institutions.set_environment_secrets(tx, environment_secrets(secrets, spec.code, each))
+
+
+async def _agree(book: Ledger, found: Sequence[Difference], operator: Actor) -> None:
+    """Propose to the institution's admins what is theirs to say, and do the rest."""
+    known = await waiting(book.tx, book.institution)
+    for each in found:
+        if each.at_once:
+            await carry_out(book, each.wanted, each.wanted.event(operator), each.secrets)
+        else:
+            await propose(book, operator, each.wanted, each.secrets, known)
+    await book.append()
 
 
 async def _plan(services: Services, tx: Transaction, world: World) -> _Plan:
@@ -150,16 +168,41 @@ async def _plan(services: Services, tx: Transaction, world: World) -> _Plan:
     specs = (world.vendor, *world.institutions)
     opened = tuple(spec for spec in specs if spec.code not in rows)
     refused = [*_taken_urls(opened, rows), *_other_domains(world, rows)]
-    resealed = []
+    resealed, differ = [], list[Difference]()
     for spec in specs:
         if (row := rows.get(spec.code)) is not None:
             people = {each.person: each for each in await roster.people(tx, spec.code)}
-            refused += _differences(spec, row, people)
+            if spec.code == VENDOR:
+                refused += _pinned(spec, row, people)
+            else:
+                differ += await _differ(services, tx, spec, row, people, refused)
             if await _has_other_secrets(services.secrets, tx, spec, row):
                 resealed.append(spec)
     clients = await plan_clients(tx, services.secrets, world.clients)
     refused += clients.refused
-    return _Plan(opened, tuple(resealed), clients, tuple(await untold_keys(services, tx)), tuple(refused))
+    untold = tuple(await untold_keys(services, tx))
+    return _Plan(opened, tuple(resealed), tuple(differ), clients, untold, tuple(refused))
+
+
+async def _differ(
+    services: Services,
+    tx: Transaction,
+    spec: InstitutionSpec,
+    row: InstitutionRow,
+    people: Mapping[str, RosterRow],
+    refused: list[str],
+) -> list[Difference]:
+    """What is to be proposed and does not wait yet with the same secrets; what cannot be goes to `refused`."""
+    state, now = Institution.from_data(row.state), await tx.now()
+    refused += impossible(spec, row, people)
+    known, new = await waiting(tx, state), list[Difference]()
+    for each in differences(spec, row, people, now):
+        judged = await judge(tx, state, now, each.wanted)
+        if judged is not None:
+            refused.append(f"{each.lines[0].rpartition('; ')[0]}; {judged.detail}")
+        elif not await waits_already(services.secrets, tx, known, each.code, each.wanted, each.secrets):
+            new.append(each)
+    return new
 
 
 def _called(spec: InstitutionSpec) -> str:
@@ -181,32 +224,16 @@ def _taken_urls(opened: tuple[InstitutionSpec, ...], rows: Mapping[str, Institut
 def _other_domains(world: World, rows: Mapping[str, InstitutionRow]) -> Iterator[str]:
     if VENDOR in rows:
         old = Institution.from_data(rows[VENDOR].state).vendor_domains
-        yield from _lines("vendor.domains", {"": list(old)}, {"": list(world.vendor_domains)}, _VENDORS)
+        yield from lines("vendor.domains", {"": list(old)}, {"": list(world.vendor_domains)}, _VENDORS)
 
 
-def _differences(spec: InstitutionSpec, row: InstitutionRow, people: Mapping[str, RosterRow]) -> Iterator[str]:
-    """Where the file says other than the trail, a line each."""
-    state, remedy = Institution.from_data(row.state), _VENDORS if spec.code == VENDOR else _ADMINS
-    there = {
-        "name": row.name,
-        "notify": list(row.notify),
-        "locale": state.locale,
-        "timezone": state.time_zone,
-    }
-    wanted = {
-        "name": spec.name,
-        "notify": list(spec.notify),
-        "locale": spec.locale,
-        "timezone": spec.time_zone,
-    }
-    yield from _lines(spec.path, there, wanted, remedy)
-    policy = spec.policy.to_data()
-    yield from _lines(f"{spec.path}.policy", state.policy.to_data(), policy, remedy)
+def _pinned(spec: InstitutionSpec, row: InstitutionRow, people: Mapping[str, RosterRow]) -> Iterator[str]:
+    """Where the file says other than what the vendor's log pins, a line each."""
+    state = Institution.from_data(row.state)
+    told = {"name": spec.name, "notify": list(spec.notify), "locale": spec.locale, "timezone": spec.time_zone}
+    yield from lines(spec.path, general(row, state), told, _VENDORS)
     provider = spec.provider.provider.to_data()
-    yield from _lines(f"{spec.path}.identity_provider", state.provider.to_data(), provider, remedy)
-    environments = {each.environment.environment: each.environment.to_data() for each in spec.environments}
-    were = {name: each.to_data() for name, each in state.environments.items()}
-    yield from _lines(f"{spec.path}.environments", were, environments, remedy)
+    yield from lines(f"{spec.path}.identity_provider", state.provider.to_data(), provider, _VENDORS)
     listed = {
         people[key].email: {"name": people[key].name, "roles": list(each.roles), "products": list(each.products)}
         for key, each in state.people.items()
@@ -216,19 +243,7 @@ def _differences(spec: InstitutionSpec, row: InstitutionRow, people: Mapping[str
         each.email: {"name": each.name, "roles": list(each.roles), "products": list(each.products)}
         for each in spec.people
     }
-    yield from _lines(f"{spec.path}.people", listed, declared, remedy)
-
-
-def _lines(path: str, there: Mapping[str, Any], wanted: Mapping[str, Any], remedy: str) -> Iterator[str]:
-    """A line for each member that differs."""
-    for name in sorted({*there, *wanted}):
-        old, new = there.get(name), wanted.get(name)
-        if old != new:
-            yield f"{path}{'.' if name else ''}{name}: {_shown(old)} -> {_shown(new)}; {remedy}"
-
-
-def _shown(value: object) -> str:
-    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    yield from lines(f"{spec.path}.people", listed, declared, _VENDORS)
 
 
 async def _has_other_secrets(secrets: Secrets, tx: Transaction, spec: InstitutionSpec, row: InstitutionRow) -> bool:
@@ -238,7 +253,9 @@ async def _has_other_secrets(secrets: Secrets, tx: Transaction, spec: Institutio
         (provider.client_id, row.client_secret, given.client_secret),
         (provider.approval_client_id, row.approval_client_secret, given.approval_client_secret),
     )
-    if not all(holds_secret(secrets, spec.code, *registration) for registration in registrations):
+    if provider == given.provider and not all(
+        holds_secret(secrets, spec.code, *registration) for registration in registrations
+    ):
         return True
     kept = {each.environment: each for each in await institutions.environment_secrets(tx, spec.code)}
     return any(_differs(secrets, spec.code, each, kept.get(each.environment.environment)) for each in spec.environments)

@@ -13,7 +13,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.actions.registrations import approval_registration, callback, sign_in_registration
+from app.actions.registrations import (
+    approval_registration,
+    callback,
+    keep_registration,
+    open_registration,
+    sign_in_registration,
+)
 from app.actions.services import Services
 from app.domain.errors import Refusal, Refused
 from app.domain.institution import Institution
@@ -28,6 +34,8 @@ from app.storage.web_sessions import SignInFlow
 from app.trail import canonical
 
 LIFE = timedelta(minutes=10)
+TRIED = "registration"
+"""Among a journey's details: the registration it tries, sealed, where that is not the institution's own."""
 ASTRAY = Refusal(
     "sign-in-astray", "This answer belongs to no sign-in that began in this browser. Nothing was recorded; begin again."
 )
@@ -67,7 +75,10 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the journey is for. `purpose` is `sign-in`, `countersign` or `gate`; `nonce` null means a random one."""
+    """What the journey is for. `purpose` is `sign-in`, `countersign`, `change`, `test` or `gate`.
+
+    `nonce` null means a random one.
+    """
 
     purpose: str
     details: Mapping[str, Any]
@@ -101,6 +112,21 @@ async def depart(
 ) -> Begun:
     """Begin a journey to the institution's own provider. As `set_out`."""
     return await set_out(services, _way(services, row, institution, plan.purpose), plan, browser)
+
+
+async def try_out(
+    services: Services,
+    code: str,
+    registration: ProviderConfig,
+    plan: Plan,
+    browser: str | None,
+    *,
+    role_claim: str | None,
+) -> Begun:
+    """Begin a journey to a provider that is not in force, which comes back like one that is. As `set_out`."""
+    details = {**plan.details, TRIED: keep_registration(services, registration)}
+    way = Way(code, registration, callback(services, code), role_claim=role_claim)
+    return await set_out(services, way, replace(plan, details=details), browser)
 
 
 async def set_out(services: Services, way: Way, plan: Plan, browser: str | None) -> Begun:
@@ -148,6 +174,8 @@ async def arrive(services: Services, code: str, parameters: Sequence[tuple[str, 
     if flow is None or row is None or not is_own(services, flow, code, "cookie/browser", browser, now):
         raise Refused(ASTRAY)
     way = _way(services, row, Institution.from_data(row.state), flow.details["purpose"])
+    if way_kept := flow.details["details"].get(TRIED):
+        way = replace(way, registration=open_registration(services, way_kept), required_claims={})
     return Arrived(flow.details["purpose"], flow.details["details"], await prove(services, way, flow, parameters, now))
 
 
@@ -202,7 +230,7 @@ async def _proof(
 
 def _way(services: Services, row: InstitutionRow, institution: Institution, purpose: str) -> Way:
     """To the institution's own provider, and back to the callback."""
-    choose = approval_registration if purpose == "countersign" else sign_in_registration
+    choose = approval_registration if purpose in {"countersign", "change"} else sign_in_registration
     required = institution.provider.required_claims if purpose == "sign-in" else {}
     return Way(
         log=row.code,

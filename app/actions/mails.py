@@ -16,7 +16,8 @@ from app.actions.subject import Subject
 from app.actions.views import check_code
 from app.domain.events import SERVICE, Event
 from app.domain.ids import new_id
-from app.domain.institution import admins
+from app.domain.institution import Institution, admins
+from app.domain.people import Person
 from app.domain.request import AccessRequest, approvals
 from app.notify import facts as told
 from app.notify.facts import (
@@ -56,13 +57,9 @@ class Post:
 
     def approvers(self) -> list[RosterRow]:
         """Approvers of the product who are not away; backup approvers too while one is away or nobody is left."""
-        state, now = self._book.institution, self._book.now
+        state = self._book.institution
         product = state.environments[self._held.request.environment].product
-        deciding = [person for person in state.people.values() if person.decides_for(product)]
-        away = [person for person in deciding if is_away(person.away_from, person.away_to, now)]
-        first = [person for person in deciding if "approver" in person.held and person not in away]
-        absent = not first or any("approver" in person.held for person in away)
-        chosen = [*first, *(p for p in deciding if absent and p not in first and p not in away)]
+        chosen = told_first(state, product, self._book.now)
         return [self._people[person.id] for person in chosen if person.id in self._people]
 
     def waited_for(self) -> list[RosterRow]:
@@ -219,6 +216,17 @@ async def post(held: Subject, asked: dict[str, str | None] | None = None) -> Pos
     known = await held.book.around()
     asked = await held.asked() if asked is None else asked
     return Post(held, asked, known.vendor_name, held.book.row.name, known.people)
+
+
+def told_first(state: Institution, product: str, now: datetime) -> list[Person]:
+    """Who is mailed about a new request for the product: approvers who are not away; backup approvers too while one is
+    away or nobody is left.
+    """
+    deciding = [person for person in state.people.values() if person.decides_for(product)]
+    away = [person for person in deciding if is_away(person.away_from, person.away_to, now)]
+    first = [person for person in deciding if "approver" in person.held and person not in away]
+    absent = not first or any("approver" in person.held for person in away)
+    return [*first, *(person for person in deciding if absent and person not in first and person not in away)]
 
 
 def is_away(begins: datetime | None, ends: datetime | None, now: datetime) -> bool:

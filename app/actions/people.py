@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from app.actions.bindings import bound_event
 from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
+from app.actions.mails import told_first
 from app.actions.services import Services
 from app.actions.signin import Visitor
 from app.actions.soundness import doubts
@@ -51,10 +52,11 @@ class WaitingSignIn:
 
 @dataclass(frozen=True, slots=True)
 class PeopleView:
-    """The settings page of people."""
+    """The settings page of people. `told`: by product, the names of whom a new request would be mailed to now."""
 
     people: tuple[ListedPerson, ...]
     waiting: tuple[WaitingSignIn, ...]
+    told: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 async def people(services: Services, visitor: Visitor) -> PeopleView:
@@ -65,6 +67,7 @@ async def people(services: Services, visitor: Visitor) -> PeopleView:
         row = await institutions.read(tx, visitor.code)
         names = {each.person: each for each in await roster.people(tx, visitor.code)}
         waiting = await roster.pending(tx, visitor.code)
+        now = await tx.now()
     if row is None:
         raise Refused(NOT_FOUND)
     state = Institution.from_data(row.state)
@@ -73,7 +76,9 @@ async def people(services: Services, visitor: Visitor) -> PeopleView:
         WaitingSignIn(each.person, names[each.person].name, names[each.person].email, each.iss, each.sub, each.at)
         for each in waiting
     )
-    return PeopleView(listed, signs)
+    products = sorted({each.product for each in state.environments.values()})
+    told = [(each, tuple(names[found.id].name for found in told_first(state, each, now))) for each in products]
+    return PeopleView(listed, signs, tuple(told))
 
 
 def listed_person(state: Institution, row: RosterRow) -> ListedPerson:

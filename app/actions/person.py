@@ -1,7 +1,7 @@
 """One person of the roster, kept by an admin: what takes away takes effect at once, on every replica.
 
 A person removed is gone at the next click: their sessions end in the same transaction, and every page reads the roster
-anew. What adds is a countersigned change and is refused here.
+anew. What makes somebody approver or admin, or an approver for more products, waits for a countersignature.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from app.actions.changes import settle
 from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
 from app.actions.people import ListedPerson, listed_person
 from app.actions.services import Services
 from app.actions.signin import Visitor
+from app.actions.wanted import of_person, of_removal, of_roles
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Event
-from app.domain.institution import Institution, is_admin, judge_removal, judge_roles
+from app.domain.institution import Institution, is_admin
 from app.domain.people import Person
 from app.domain.times import stamp
 from app.domain.window import day_over
-from app.storage import institutions, roster, web_sessions
+from app.storage import institutions, roster
 
 _DAY = timedelta(days=1)
 
@@ -33,6 +35,16 @@ class Kept:
     products: tuple[str, ...]
     away_from: date | None
     away_to: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    """What the form of a new person says; `email` in lower case."""
+
+    email: str
+    name: str
+    roles: tuple[str, ...]
+    products: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,36 +69,40 @@ async def person(services: Services, visitor: Visitor, person_id: str) -> Person
     return PersonView(listed_person(state, known), _kept(found, state.zone))
 
 
+async def add(services: Services, visitor: Visitor, new: NewPerson) -> str | None:
+    """Add a person: at once (None), or proposed where they would answer requests or keep settings: the change's id.
+
+    Raises `Refused`: not-found, validation.
+    """
+    async with write(services, visitor.code) as book:
+        wanted = of_person(book.now, new.email, new.name, new.roles, new.products)
+        return await settle(book, visitor, wanted, {})
+
+
 async def remove(services: Services, visitor: Visitor, person_id: str) -> None:
     """Remove a person; their sessions end. Raises `Refused`: not-found, last-admin."""
     async with write(services, visitor.code) as book:
         _held(book, visitor, person_id)
-        unwrap(judge_removal(book.institution, person_id))
-        await roster.take_pending(book.tx, book.code, person_id)
-        await roster.remove(book.tx, book.code, person_id)
-        await web_sessions.end_of_person(book.tx, book.code, person_id)
-        book.add(Event("person.removed", person_id, visitor.actor, {}))
-        await book.append()
+        await settle(book, visitor, of_removal(person_id), {})
 
 
-async def change(services: Services, visitor: Visitor, person_id: str, wanted: Kept) -> None:
-    """Take roles or products away, and set the days away; nothing is changed where anything is refused.
+async def change(services: Services, visitor: Visitor, person_id: str, wanted: Kept) -> str | None:
+    """Set roles, products and the days away; nothing is changed where anything is refused.
 
-    Raises `Refused`: not-found, countersignature-needed, last-admin, validation.
+    The id of the change that waits, where roles or products have to be countersigned; the days count at once.
+    Raises `Refused`: not-found, last-admin, validation.
     """
     async with write(services, visitor.code) as book:
         before = _kept(_held(book, visitor, person_id), book.institution.zone)
-        unwrap(judge_roles(book.institution, person_id, wanted.roles, wanted.products))
         unwrap(_judge_days(wanted))
-        if (wanted.roles, wanted.products) != (before.roles, before.products):
-            roles = {"roles": list(wanted.roles), "products": list(wanted.products), "source": "roster"}
-            data = {"change": None, **roles, "evidence": []}
-            book.add(Event("person.roles_changed", person_id, visitor.actor, data))
         if (wanted.away_from, wanted.away_to) != (before.away_from, before.away_to):
             begins, ends = away_span(wanted, book.institution.zone)
             data = {"from": None if begins is None else stamp(begins), "to": None if ends is None else stamp(ends)}
             book.add(Event("person.away_set", person_id, visitor.actor, data))
-        await book.append()
+        if (wanted.roles, wanted.products) == (before.roles, before.products):
+            await book.append()
+            return None
+        return await settle(book, visitor, of_roles(person_id, wanted.roles, wanted.products), {})
 
 
 def _held(book: Ledger, visitor: Visitor, person_id: str) -> Person:

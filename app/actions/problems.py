@@ -200,7 +200,27 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
     "countersignature-needed": (
         409,
         "This has to be countersigned",
-        "What gives somebody more is a countersigned change. This version has none yet; taking away works at once.",
+        "What makes something easier is a change that an admin countersigns; open it under Settings and read it there.",
+    ),
+    "own-change": (
+        403,
+        "Another admin has to countersign this",
+        "With two admins or more nobody countersigns what they proposed. Ask a colleague, or take the change back.",
+    ),
+    "institution-exists": (
+        409,
+        "There is an institution of this code",
+        "A trail is opened once. Choose another code, or change what there is.",
+    ),
+    "change-outdated": (
+        409,
+        "What is in force has changed meanwhile",
+        "Open the change again: it shows what it would change now. If it fits no more, reject it.",
+    ),
+    "sign-in-untested": (
+        409,
+        "The sign-in has not been tested",
+        "Open the change and press Test sign-in; it changes nothing, and shows what the provider returns.",
     ),
     "stop-refused": (
         403,

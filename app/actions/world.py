@@ -42,7 +42,7 @@ def read_world(data: bytes, *, environ: Mapping[str, str], folder: Path, allow_h
     except ValueError as error:
         raise WorldError([f"the file is not TOML: {error}"]) from error
     problems: list[str] = []
-    world = _World(
+    world = WorldReader(
         Table("", members, problems), _resolver(environ, folder), forms.url("https?" if allow_http else "https")
     ).read(canonical.sha(data))
     if problems:
@@ -68,7 +68,7 @@ def read_client(
     members |= {"jwks": jwks} if jwks is not None else {}
     members |= {"jwks_uri": jwks_uri} if jwks_uri is not None else {}
     table = Table("", members, problems)
-    spec = _World(table, str, forms.url("https?" if allow_http else "https")).client(table)
+    spec = WorldReader(table, str, forms.url("https?" if allow_http else "https")).client(table)
     if problems:
         raise WorldError(problems)
     return spec
@@ -108,10 +108,13 @@ def _resolver(environ: Mapping[str, str], folder: Path) -> Callable[[str], str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _World:
+class WorldReader:
+    """Reads tables of a world file into specs. `kept`: secrets may be left out, and stay as they are."""
+
     table: Table
     resolve: Callable[[str], str]
     url: Callable[[str], str]
+    kept: bool = False
 
     def read(self, digest: str) -> World:
         """The world of the table."""
@@ -120,7 +123,7 @@ class _World:
         domains = sorted_tuple(vendor_table.texts("domains", form=forms.domain))
         vendor = self._vendor(vendor_table)
         clients = tuple(self.client(each) for each in table.tables("clients"))
-        institutions = tuple(self._institution(each) for each in table.tables("institutions"))
+        institutions = tuple(self.institution(each) for each in table.tables("institutions"))
         if table.take("witnesses", None) is not None:
             table.wrong("witnesses", "witnesses are not supported yet; take them out")
         table.done()
@@ -136,7 +139,7 @@ class _World:
             locale="en",
             time_zone="UTC",
             notify=(),
-            provider=self._provider(table.table("identity_provider"), ()),
+            provider=self.provider(table.table("identity_provider"), ()),
             policy=Policy(),
             environments=(),
             people=self._people(table, VENDOR_ROLES),
@@ -144,7 +147,8 @@ class _World:
         table.done()
         return spec
 
-    def _institution(self, table: Table) -> InstitutionSpec:
+    def institution(self, table: Table) -> InstitutionSpec:
+        """The institution of a table."""
         spec = InstitutionSpec(
             path=table.path,
             code=table.text("code", form=forms.code),
@@ -152,15 +156,16 @@ class _World:
             locale=table.text("locale", "en", form=forms.locale),
             time_zone=table.text("timezone", form=forms.zone),
             notify=table.texts("notify", (), form=forms.email),
-            provider=self._provider(table.table("identity_provider"), ROLES),
-            policy=_policy(table),
-            environments=tuple(self._environment(each) for each in table.tables("environments")),
+            provider=self.provider(table.table("identity_provider"), ROLES),
+            policy=read_policy(table),
+            environments=tuple(self.environment(each) for each in table.tables("environments")),
             people=self._people(table, ROLES),
         )
         table.done()
         return spec
 
-    def _provider(self, table: Table, known_roles: tuple[str, ...]) -> ProviderSpec:
+    def provider(self, table: Table, known_roles: tuple[str, ...]) -> ProviderSpec:
+        """The provider of a table, whose claim map gives some of these roles."""
         claim, roles = _claim_map(table, known_roles)
         approval = table.text("approval_client_id", None, form=forms.label)
         approval_secret = self._secret(table, "approval_client_secret", needed=approval is not None)
@@ -183,7 +188,8 @@ class _World:
         table.done()
         return spec
 
-    def _environment(self, table: Table) -> EnvironmentSpec:
+    def environment(self, table: Table) -> EnvironmentSpec:
+        """The environment of a table."""
         since = len(table.problems)
         phase = table.text("phase", form=forms.one_of(PHASES))
         ends = table.take("implementation_ends", None)
@@ -213,7 +219,7 @@ class _World:
         return spec
 
     def _people(self, table: Table, roles: tuple[str, ...]) -> tuple[PersonSpec, ...]:
-        people = tuple(_person(each, roles) for each in table.tables("people"))
+        people = tuple(read_person(each, roles) for each in table.tables("people"))
         table.each_once("people", [person.email for person in people], "e-mail address")
         return people
 
@@ -242,7 +248,7 @@ class _World:
                 raise ValueError(f"at least {least} characters are wanted; make one with `openssl rand -base64 32`")
             return secret
 
-        return table.text(key, form=form) if needed else table.text(key, None, form=form)
+        return table.text(key, form=form) if needed and not self.kept else table.text(key, None, form=form)
 
     def _across(
         self,
@@ -263,17 +269,22 @@ class _World:
             "institutions", [each.gate_key for each in environments if each.gate_key], "gate_key", say=False
         )
         for each in institutions:
-            names = [environment.environment.environment for environment in each.environments]
-            table.each_once(f"{each.path}.environments", names, "name")
-            if each.provider.provider.issuer == vendor.provider.provider.issuer:
-                table.wrong(f"{each.path}.identity_provider.issuer", "it is the vendor's; give the institution's own")
-            if not any("admin" in person.roles for person in each.people):
-                table.wrong(f"{each.path}.people", 'give one the role "admin", who confirms the enrolment code')
-            for place, person in enumerate(each.people):
-                is_vendors = is_vendor_address(person.email.rpartition("@")[2], domains)
-                if is_vendors and DECIDING_ROLES.intersection(person.roles):
-                    path = f"{each.path}.people[{place}].roles"
-                    table.wrong(path, "nobody with an address of the vendor is ever an approver; take the role out")
+            judge_institution(table, each, vendor.provider.provider.issuer, domains)
+
+
+def judge_institution(table: Table, spec: InstitutionSpec, vendor_issuer: str, domains: tuple[str, ...]) -> None:
+    """What no single table of an institution can tell."""
+    names = [environment.environment.environment for environment in spec.environments]
+    table.each_once(f"{spec.path}.environments", names, "name")
+    if spec.provider.provider.issuer == vendor_issuer:
+        table.wrong(f"{spec.path}.identity_provider.issuer", "it is the vendor's; give the institution's own")
+    if not any("admin" in person.roles for person in spec.people):
+        table.wrong(f"{spec.path}.people", 'give one the role "admin", who confirms the enrolment code')
+    for place, person in enumerate(spec.people):
+        is_vendors = is_vendor_address(person.email.rpartition("@")[2], domains)
+        if is_vendors and DECIDING_ROLES.intersection(person.roles):
+            path = f"{spec.path}.people[{place}].roles"
+            table.wrong(path, "nobody with an address of the vendor is ever an approver; take the role out")
 
 
 def _claim_map(table: Table, known: tuple[str, ...]) -> tuple[str | None, Mapping[str, str]]:
@@ -290,7 +301,8 @@ def _claim_map(table: Table, known: tuple[str, ...]) -> tuple[str | None, Mappin
     return claim, roles
 
 
-def _person(table: Table, roles: tuple[str, ...]) -> PersonSpec:
+def read_person(table: Table, roles: tuple[str, ...]) -> PersonSpec:
+    """The person of a table, with some of these roles."""
     email = table.text("email", form=forms.email)
     spec = PersonSpec(
         email=email,
@@ -302,7 +314,8 @@ def _person(table: Table, roles: tuple[str, ...]) -> PersonSpec:
     return spec
 
 
-def _policy(table: Table) -> Policy:
+def read_policy(table: Table) -> Policy:
+    """The policy of a table of an institution; what it leaves out is as the default is."""
     since, given = len(table.problems), table.table("policy", {})
     known = Policy().to_data()
     data = {name: given.take(name, default) for name, default in known.items()}

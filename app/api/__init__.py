@@ -14,9 +14,12 @@ from app.api import (
     findings,
     gate,
     health,
+    institutions,
     oauth,
     recordings,
     requests,
+    roster,
+    rules,
     sessions,
     standing,
     tiles,
@@ -30,6 +33,10 @@ from app.api.route import ApiRoute, not_there
 __all__ = ["mount", "routers"]
 
 
+ROOMS = (
+    *(oauth, events, requests, sessions, recordings, admin, institutions, roster, rules),
+    *(standing, findings, webhooks, trail, tiles, health),
+)
 HOT = (oauth.hot, gate.hot)
 """Routes of `HotRoute`s, which stand in front of everything else."""
 
@@ -37,8 +44,7 @@ HOT = (oauth.hot, gate.hot)
 def routers() -> APIRouter:
     """Every route of the API."""
     every = APIRouter(generate_unique_id_function=_named)
-    rooms = (oauth, events, requests, sessions, recordings, admin, standing, findings, webhooks, trail, tiles, health)
-    for room in rooms:
+    for room in ROOMS:
         every.include_router(room.router)
     for router in HOT:
         every.include_router(router)

@@ -40,13 +40,17 @@ WORKER = Actor("system", "worker")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What an action wants recorded. The log gives it index, id, time and the salt of its private part."""
+    """What an action wants recorded. The log gives it index, id and time.
+
+    It gives the salt of the private part too, but where `salt` is the one under which that part was proposed.
+    """
 
     type: str
     subject: str
     actor: Actor
     data: Mapping[str, Any]
     private: Mapping[str, str | None] | None = None
+    salt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,12 @@ _UNUSED = sa.and_(
 _USE = sa.update(_TABLE).where(_UNUSED).returning(_TABLE.c.id)
 
 
+async def keep(tx: Transaction, log: str, draft_id: str, details: Mapping[str, Any]) -> None:
+    """Write what a draft holds beside its statement."""
+    update = sa.update(_TABLE).where(_TABLE.c.log == log, _TABLE.c.id == draft_id)
+    await tx.connection.execute(update.values(details=dict(details)))
+
+
 async def sweep(tx: Transaction, before: datetime) -> int:
     """Delete drafts made before an instant; how many."""
     return (await tx.connection.execute(sa.delete(_TABLE).where(_TABLE.c.created_at < before))).rowcount

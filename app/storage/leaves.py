@@ -150,7 +150,7 @@ def compose(head: Head, index: int, event: Event) -> Stored:
     made = trail.compose(
         index=index, entry_id=entry_id, at=stamp(head.at), institution=head.log, type=event.type, subject=event.subject,
         actor={"kind": event.actor.kind, "id": event.actor.id}, data=event.data, private_fields=event.private,
-        salt=trail.new_salt(),
+        salt=event.salt or trail.new_salt(),
     )  # fmt: skip
     commitment = None if made.private is None else canonical.sha(made.private)
     entry = Entry(index, entry_id, head.at, head.log, event.type, event.subject, event.actor, event.data, commitment)

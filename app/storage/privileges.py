@@ -36,6 +36,7 @@ GRANTS: Mapping[sa.Table, str] = {
     tables.session_parts: _CHANGING,
     tables.recording_keys: _APPEND_ONLY,
     tables.clients: _CHANGING,
+    tables.proposals: _CHANGING,
     tables.service_meta: _CHANGING,
     tables.stream: _CHANGING,
     tables.pending_bindings: _PASSING,

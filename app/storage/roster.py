@@ -4,6 +4,7 @@ admin.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -104,6 +105,19 @@ async def bind(tx: Transaction, log: str, person: str, iss: str, sub: str) -> bo
     await tx.connection.execute(removed.values(iss=None, sub=None))
     update = sa.update(_ROSTER).where(_ROSTER.c.log == log, _ROSTER.c.person == person, ~_ROSTER.c.removed)
     return (await tx.connection.execute(update.values(iss=iss, sub=sub))).rowcount == 1
+
+
+async def set_accounts(tx: Transaction, log: str, accounts: Mapping[str, tuple[str, str]]) -> None:
+    """Whose accounts count from now on, `(iss, sub)` by person; nobody else has one. Head lock held."""
+    await tx.connection.execute(sa.update(_ROSTER).where(_ROSTER.c.log == log).values(iss=None, sub=None))
+    for person, (iss, sub) in accounts.items():
+        update = sa.update(_ROSTER).where(_ROSTER.c.log == log, _ROSTER.c.person == person, ~_ROSTER.c.removed)
+        await tx.connection.execute(update.values(iss=iss, sub=sub))
+
+
+async def forget_pending(tx: Transaction, log: str) -> None:
+    """Remove every waiting binding of an institution."""
+    await tx.connection.execute(sa.delete(_PENDING).where(_PENDING.c.log == log))
 
 
 async def remove(tx: Transaction, log: str, person: str) -> None:

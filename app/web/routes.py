@@ -13,10 +13,14 @@ from app.web import (
     enrolment,
     environments,
     gate,
+    general,
     people,
+    policy,
     problems,
+    provider,
     requests,
     sessions,
+    settings,
     signin,
     standing,
     static_files,
@@ -27,26 +31,16 @@ from app.web import (
 )
 from app.web.page_route import fault_page
 
+ROOMS = (
+    *(signin, gate, stop, enrolment, requests, sessions, watching, trail, vendor, problems),
+    *(settings, people, policy, provider, environments, standing, general),
+)
 _MACHINES = re.compile(r"/(v1|oauth2|gate|healthz|readyz|metrics|openapi\.json|\.well-known|trail/[^/]+)(/|$)")
 
 
 def mount(app: FastAPI) -> None:
     """Add the pages; an address that is not there is answered by a page too, but where machines call."""
-    for room in (
-        signin,
-        gate,
-        stop,
-        enrolment,
-        requests,
-        people,
-        environments,
-        standing,
-        sessions,
-        watching,
-        trail,
-        vendor,
-        problems,
-    ):
+    for room in ROOMS:
         app.include_router(room.router)
     app.include_router(static_files.router)
     machines = app.exception_handlers.get(HTTPException)

@@ -123,27 +123,58 @@ async def test_several_logs_are_opened_in_one_append_each_beside_the_vendors(wor
     assert [await types(world, code) for code in ("ZZZ_INST", "00A_INST")] == [["trail.opened"]] * 2
 
 
-async def test_where_the_trail_says_otherwise_the_whole_file_is_refused(world: World) -> None:
+async def test_where_the_trail_says_otherwise_the_institutions_admins_are_asked_once(world: World) -> None:
     before, original = await sizes(world), file(world)
     spec = original.institutions[0]
     changed = replace(
         spec,
         time_zone="Europe/Berlin",
         policy=replace(spec.policy, max_window_minutes=600),
-        people=spec.people[1:],
-        provider=replace(spec.provider, client_secret="another secret"),
+        people=(*spec.people[:-1], replace(spec.people[-1], email="new@example.edu")),
+        provider=replace(spec.provider, provider=replace(spec.provider.provider, email_claim="mail")),
     )
     wanted = replace(original, institutions=(changed, another(world, "02NUL_INST")))
-    outcome = await applied(world, wanted)
-    paths = [line.split(":")[0] for line in outcome.refused]
-    assert paths == [
-        "institutions[0].timezone",
-        "institutions[0].policy.max_window_minutes",
-        f"institutions[0].people.{spec.people[0].email}",
-    ]
-    assert "480 -> 600; only the institution's own admin can change this" in outcome.refused[1]
+    outcome = await plan(world.services, wanted)
     assert await sizes(world) == before
-    assert (await applied(world, original)).changed == ()
+    assert [line.split(":")[0] for line in outcome.changed if line[0] == "?"] == [
+        "? institutions[0].timezone",
+        "? institutions[0].policy.max_window_minutes",
+        "? institutions[0].identity_provider.email_claim",
+        "? institutions[0].people.new@example.edu",
+        "? institutions[0].people.auditor@example.edu",
+    ]
+    assert "480 -> 600; proposed: an admin of the institution has to agree" in "".join(outcome.changed)
+    assert (await applied(world, wanted)).changed == outcome.changed
+    assert await types(world, CODE, before[CODE]) == ["change.proposed"] * 5
+    assert (await applied(world, wanted)).changed == ()
+    state = await world.institution()
+    assert (state.time_zone, state.policy, state.provider.email_claim) == ("Europe/Vienna", spec.policy, "email")
+    assert len(state.people) == len(spec.people)
+
+
+async def test_what_loosens_nothing_and_is_no_persons_the_operator_does_at_once(world: World) -> None:
+    before, original = await sizes(world), file(world)
+    renamed = replace(original.institutions[0], name="University Library", locale="de")
+    outcome = await applied(world, replace(original, institutions=(renamed,)))
+    assert outcome.changed[0].startswith("~ institutions[0].locale: ")
+    assert await types(world, CODE, before[CODE]) == ["institution.changed"]
+    assert (await applied(world, replace(original, institutions=(renamed,)))).changed == ()
+
+
+async def test_what_no_change_can_bring_about_refuses_the_whole_file(world: World) -> None:
+    before, original = await sizes(world), file(world)
+    spec = original.institutions[0]
+    production, sandbox = spec.environments
+    back = replace(production.environment, phase="implementation", implementation_ends="2027-01-01")
+    for changed, path in (
+        (replace(spec, environments=(production,)), "institutions[0].environments.esploro-sandbox"),
+        (replace(spec, environments=(replace(production, environment=back), sandbox)), "institutions[0].environments"),
+        (replace(spec, people=(replace(spec.people[0], name="Another"), *spec.people[1:])), "institutions[0].people."),
+    ):
+        wanted = replace(original, institutions=(changed, another(world, "02NUL_INST")))
+        (line,) = (await applied(world, wanted)).refused
+        assert line.startswith(path)
+    assert await sizes(world) == before
 
 
 async def test_what_the_vendors_log_pins_is_refused_too(world: World) -> None:

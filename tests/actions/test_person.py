@@ -1,4 +1,4 @@
-"""The roster, kept by an admin: taking away works at once, on every replica; adding does not work at all."""
+"""The roster, kept by an admin: taking away works at once, on every replica; what adds waits."""
 
 from __future__ import annotations
 
@@ -183,11 +183,13 @@ async def test_roles_and_products_are_taken_away_at_once(enrolled: World) -> Non
         {"roles": ("admin",), "away_from": date(2026, 12, 1)},
     ],
 )
-async def test_what_adds_changes_nothing(enrolled: World, changes: dict[str, Any]) -> None:
-    with pytest.raises(Refused, match="countersignature-needed"):
-        await _change(enrolled, LIBRARIAN, **changes)
+async def test_what_adds_waits_for_a_countersignature(enrolled: World, changes: dict[str, Any]) -> None:
+    await _change(enrolled, LIBRARIAN, **changes)
+    (waits,) = await _events(enrolled, "change.proposed")
+    assert waits.entry.data["type"] == "person.roles_changed"
     assert await _events(enrolled, "person.roles_changed") == []
-    assert await _events(enrolled, "person.away_set") == []
+    assert len(await _events(enrolled, "person.away_set")) == ("away_from" in changes)
+    assert (await enrolled.visitor(LIBRARIAN)).roles == {"approver", "auditor"}
 
 
 async def test_days_away_are_days_of_the_institutions_zone(enrolled: World) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 
-from app.actions import decisions, drafting, enrolment, signin
+from app.actions import changes, decisions, drafting, enrolment, signin
 from app.actions.answers import Answer
 from app.actions.callback import Finished, finish
 from app.actions.checkpoints import verifier_keys
@@ -34,9 +34,10 @@ from app.actions.views import RequestView
 from app.actions.world import read_world
 from app.audit.report import Report
 from app.audit.verify import verify_bundle
+from app.domain.institution import Institution
 from app.identity.http import Fetcher
 from app.identity.provider import ProviderClient
-from app.storage import clients
+from app.storage import clients, institutions
 from app.storage.database import Database
 from app.storage.heads import FileHeads
 from app.storage.migrate import migrate
@@ -162,6 +163,20 @@ class World:
         begun = await decisions.confirm(self.services, await self.visitor(email), request_id, draft, None)
         assert begun is not None
         self.people[email] = (await self.travel(begun, email)).cookie or ""
+
+    async def countersign(self, email: str, change_id: str) -> None:
+        """Countersign a change, the whole way."""
+        who = await self.visitor(email)
+        shown = await changes.change(self.services, who, change_id)
+        begun = await changes.countersign(self.services, who, change_id, shown.digest, None)
+        self.people[email] = (await self.travel(begun, email)).cookie or self.people[email]
+
+    async def institution(self) -> Institution:
+        """The institution as its row has it."""
+        async with self.services.database.read() as tx:
+            row = await institutions.read(tx, CODE)
+        assert row is not None
+        return Institution.from_data(row.state)
 
     async def bundle(self, request: str | None = None) -> Path:
         """The auditor's export, as a file."""

@@ -5,9 +5,9 @@ the institution and not to the vendor. What loosens has a countersignature (`cha
 """
 
 from app.domain.environment import Environment
-from app.domain.institution.changes import loosens
-from app.domain.institution.life import CHANGING, evolve, opened
-from app.domain.institution.roster import judge_removal, judge_roles
+from app.domain.institution.changes import CHANGE_LIFE, is_lapsed, loosens, waits_for_another
+from app.domain.institution.life import CHANGING, evolve, foreseen, opened
+from app.domain.institution.roster import judge_removal
 from app.domain.institution.state import (
     Change,
     Institution,
@@ -24,6 +24,7 @@ from app.domain.institution.state import (
 from app.domain.provider import Provider
 
 __all__ = [
+    "CHANGE_LIFE",
     "CHANGING",
     "Change",
     "Environment",
@@ -32,15 +33,17 @@ __all__ = [
     "admins",
     "eligible",
     "evolve",
+    "foreseen",
     "holds_role",
     "implementation_over",
     "implementing",
     "is_admin",
     "is_bound",
+    "is_lapsed",
     "is_vendor_address",
     "judge_removal",
-    "judge_roles",
     "loosens",
     "needs_confirmation",
     "opened",
+    "waits_for_another",
 ]

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
 from app.domain.errors import require
 from app.domain.events import Entry, Event
-from app.domain.institution.state import Institution, admins
+from app.domain.institution.state import Change, Institution, admins
 from app.domain.people import DECIDING_ROLES
 from app.domain.policy import Policy, tightens
 
 GUARDED_ROLES = DECIDING_ROLES | {"admin"}
+CHANGE_LIFE = timedelta(days=30)
+"""A proposal that no admin has answered by then lapses."""
+
+
+def is_lapsed(change: Change, now: datetime) -> bool:
+    """Whether a change has waited for too long to be applied, whether its lapse has been recorded or not."""
+    return now - change.at >= CHANGE_LIFE
+
+
+def waits_for_another(institution: Institution, change: Change, person_id: str) -> bool:
+    """Whether somebody else than this proposer has to countersign: there are two admins or more (bound or not)."""
+    return change.proposer == person_id and len(admins(institution)) > 1
 
 
 def loosens(institution: Institution, event: Event | Entry, *, notify_changed: bool = False) -> bool:

@@ -83,6 +83,11 @@ def evolve(institution: Institution, entry: Entry) -> Institution:
     return _without_change(change(institution, entry), entry)
 
 
+def foreseen(institution: Institution, entry: Entry) -> Institution:
+    """The institution as the entry would make it, whoever may record it. Raises `IllegalTransition`, field first."""
+    return _CHANGES[entry.type](institution, entry)
+
+
 def _without_change(institution: Institution, entry: Entry) -> Institution:
     """Closes the change that the entry applies: the one it names, else the one of its type and subject."""
     applied = entry.data.get("change")
