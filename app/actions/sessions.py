@@ -61,17 +61,21 @@ class Opener:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A token that was verified when it was shown; rows and clock are asked again when it opens something."""
+    """A token that was verified when it was shown; rows and clock are asked again when it opens something.
+
+    `jkt` is the key that it is bound to; the gate takes none of that kind.
+    """
 
     jti: str
     digest: str
     audience: str
     environment: str
+    jkt: str | None = None
 
     @classmethod
     def of(cls, read: Approval) -> Shown:
         """A token that is shown now."""
-        return cls(read.jti, read.digest, read.audience, read.access.environment)
+        return cls(read.jti, read.digest, read.audience, read.access.environment, read.jkt)
 
 
 @dataclass(frozen=True, slots=True)
