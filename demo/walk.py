@@ -22,21 +22,13 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 
 from demo.browser import Browser
+from demo.gatewalk import GateWalk
 from demo.parties import ACCESS_REQUEST, AUDITOR, CODE, HEAD, LIBRARIAN, at_provider, enrol, sign_in
 from demo.parts import Part
 from demo.stage import Stage
+from demo.steps import expect
 
 PATIENCE_S = 20.0
-
-
-class StepFailed(Exception):
-    """Something else was seen than should be."""
-
-
-def expect(holds: bool, seen: object) -> None:
-    """Raises `StepFailed` with what was seen, where it is not as it should be."""
-    if not holds:
-        raise StepFailed(f"{seen}"[:2000])
 
 
 class Walk:
@@ -50,6 +42,7 @@ class Walk:
         self.verified = False
         self._receipt: Path | None = None
         self._api = stack.enter_context(httpx2.Client(base_url=stage.base_url, trust_env=False, timeout=30))
+        self._gate = GateWalk(stage, stack)
         self._head, self._librarian, self._auditor = (stack.enter_context(Browser()) for _ in range(3))
 
     def steps(self) -> list[Callable[[], str]]:
@@ -67,8 +60,11 @@ class Walk:
             self._countersign,
             self.mint,
             self._introspect,
+            self._gate.closed,
+            self._enter,
             self.export,
             self._revoke,
+            self._gate.cut_off,
             self._introspect_again,
             self._mint_again,
             self._export_again,
@@ -183,6 +179,10 @@ class Walk:
         expect(seen["active"] is True, seen)
         (detail,) = seen["authorization_details"]
         return f"{detail['account']} may enter {detail['environment']} of {detail['institution']}, as {seen['sub']}"
+
+    def _enter(self) -> str:
+        """The engineer enters the gate with it, by a sign-in at the vendor's provider."""
+        return self._gate.entered(self.token)
 
     def export(self) -> str:
         """The institution's auditor takes the trail home and verifies it offline."""
