@@ -208,6 +208,25 @@ _SIGN_INS: Mapping[str, Failure] = {
             "The other approvers can answer.",
         ),
     ),
+    "id-token-auth-time": Failure(
+        "Your institution's sign-in did not ask you anew",
+        (
+            "An approval needs a fresh sign-in, and what came back tells of an older one, or of no time at all.",
+            NOTHING,
+        ),
+        (
+            "Answer again, and sign in anew when you are asked to.",
+            "If it happens again, tell your IT service desk: the sign-in has to honour max_age and to send auth_time.",
+        ),
+    ),
+    "id-token-acr": Failure(
+        "This sign-in is not strong enough",
+        (f"Your institution's policy asks for a stronger sign-in than the one that came back. {NOTHING}",),
+        (
+            "Answer again, and use your second factor when you are asked for it.",
+            "If you were not asked, tell your IT service desk: the sign-in has to honour acr_values and to send acr.",
+        ),
+    ),
     "provider-access-denied": Failure(
         "The sign-in was broken off",
         (f"Your institution's sign-in says that it was declined or cancelled. {NOTHING}",),

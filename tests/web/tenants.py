@@ -11,9 +11,10 @@ from pathlib import Path
 import httpx2
 
 from app import api, web
-from app.actions import decisions, enrolment, webhooks
+from app.actions import decisions, enrolment, findings, webhooks
 from app.actions.clients import add_client
 from app.actions.operators import operator
+from app.actions.requests import complete
 from app.actions.webhooks import Wanted
 from app.actions.world import read_client
 from app.domain.ids import new_id
@@ -138,10 +139,16 @@ async def _foreign(world: World) -> dict[str, str]:
     ids = {"code": CODE, "request_id": waiting.id, "draft_id": draft, "session_id": session, "person_id": person.person}
     wanted = Wanted("https://cases.vendor.example/hooks", ("request.*",), (CODE,))
     given = await give(world, HEAD)
+    disputed = (await world.file(minutes=300)).row.id
+    await world.approve(HEAD, disputed)
+    await complete(world.services, world.caller, disputed, "Nothing was changed.", None)
+    await findings.dispute(world.services, await world.visitor(HEAD), disputed, "Something was.")
+    found = (await findings.of_request(world.services, await world.visitor(HEAD), disputed))[0].row.id
     hook = (await webhooks.create(world.services, world.caller, wanted))[0].row.id
     return ids | {
         "webhook_id": hook,
         "standing_id": given,
+        "finding_id": found,
         "name": "esploro-sandbox",
         "token": await token(world, open_request),
     }
@@ -155,6 +162,7 @@ def _unknown(world: World) -> dict[str, str]:
         "person_id": "per",
         "webhook_id": "whk",
         "standing_id": "sta",
+        "finding_id": "fnd",
     }
     ids = {name: new_id(prefix, world.now()) for name, prefix in prefixes.items()}
     return ids | {"code": "01ZZZ_INST", "name": "nothing-sandbox", "token": "x.y.z"}

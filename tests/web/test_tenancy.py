@@ -29,7 +29,7 @@ Ids = Mapping[str, str]
 PARAMETERS = {
     "code": "code", "institution": "code", "request_id": "request_id", "request": "request_id", "draft_id": "draft_id",
     "draft": "draft_id", "session_id": "session_id", "person_id": "person_id", "name": "name",
-    "webhook_id": "webhook_id", "standing_id": "standing_id",
+    "webhook_id": "webhook_id", "standing_id": "standing_id", "finding_id": "finding_id",
 }  # fmt: skip
 """Parameter (of a path or a query) → the id that stands there."""
 FIXED = {"n": "1", "level": "0", "path": "000.p/1", "index": "1", "size": "2", "from": "1", "to": "2"}
@@ -74,6 +74,7 @@ BODIES: dict[str, Callable[[Ids], dict[str, Any]]] = {
         "events": [{"at": "2026-11-24T12:00:00Z", "kind": "page", "summary": "A page"}]
     },
     "POST /v1/sessions/{session_id}/end": lambda _: {"summary": "Done."},
+    "POST /v1/institutions/{code}/findings/{finding_id}/explain": lambda _: {"text": "It was a job."},
     "POST /v1/webhooks": lambda ids: {"url": "https://a.example/", "types": ["*"], "institutions": [ids["code"]]},
     "PATCH /v1/webhooks/{webhook_id}": lambda _: {"types": ["request.approved"]},
 }
