@@ -9,6 +9,9 @@ import pytest
 from app.actions import decisions, grants
 from app.actions.journey import arrive
 from app.actions.ledger import write
+from app.actions.people import confirm_binding
+from app.actions.person import NewPerson, add
+from app.actions.reviews import review
 from app.domain.errors import Refused
 from app.domain.events import Actor, Event
 from app.domain.times import stamp
@@ -202,5 +205,28 @@ async def test_votes_with_nothing_in_common_deny(world: World, disjoint: str) ->
     assert await status(world, request) == ("denied", 2)
     denied = [each.data["because"] for each in await trail(world) if each.type == "request.denied"]
     assert denied == ["empty-intersection"]
+    report = await world.verify(await world.bundle())
+    assert (report.exit_code, report.findings) == (0, ())
+
+
+async def test_who_becomes_an_approver_while_a_request_waits_may_answer_it(world: World) -> None:
+    await enrol(world)
+    request = (await world.file()).row.id
+    assert await refusal(world, HEAD, request) == "approved"
+    new = NewPerson("newcomer@example.edu", "Newcomer", ("approver",), ())
+    change = await add(world.services, await world.visitor(HEAD), new)
+    assert change is not None
+    await world.countersign(HEAD, change)
+    with pytest.raises(Refused, match="sign-in-refused"):
+        await world.sign_in(new.email)
+    await confirm_binding(world.services, await world.visitor(HEAD), await person_of(world, new.email), confirm=True)
+    await world.sign_in(new.email)
+    shown = await review(world.services, await world.visitor(new.email), request)
+    assert [(each.name, each.can_answer, each.told_at) for each in shown.people if each.name == "Newcomer"] == [
+        ("Newcomer", True, None)
+    ]
+    assert (shown.required, shown.given) == (2, 1)
+    assert await refusal(world, new.email, request) == "approved"
+    assert await status(world, request) == ("active", 2)
     report = await world.verify(await world.bundle())
     assert (report.exit_code, report.findings) == (0, ())
