@@ -6,7 +6,7 @@ One message a reader, each with its own `mail.queued`; the receipt in it is made
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -16,8 +16,7 @@ from app.actions.subject import Subject
 from app.actions.views import check_code
 from app.domain.events import SERVICE, Event
 from app.domain.ids import new_id
-from app.domain.institution import Institution, admins
-from app.domain.people import Person
+from app.domain.institution import Institution, admins, told_first, told_later
 from app.domain.request import AccessRequest, approvals
 from app.notify import facts as told
 from app.notify.facts import (
@@ -57,10 +56,7 @@ class Post:
 
     def approvers(self) -> list[RosterRow]:
         """Approvers of the product who are not away; backup approvers too while one is away or nobody is left."""
-        state = self._book.institution
-        product = state.environments[self._held.request.environment].product
-        chosen = told_first(state, product, self._book.now)
-        return [self._people[person.id] for person in chosen if person.id in self._people]
+        return self._rows(told_first)
 
     def waited_for(self) -> list[RosterRow]:
         """Of the approvers, those who have not voted."""
@@ -68,11 +64,13 @@ class Post:
         return [reader for reader in self.approvers() if reader.person not in voted]
 
     def backups(self) -> list[RosterRow]:
-        """The backup approvers of the product."""
+        """The backup approvers of the product, for an escalation."""
+        return self._rows(told_later)
+
+    def _rows(self, told: Callable[[Institution, str, datetime], Sequence[str]]) -> list[RosterRow]:
         state = self._book.institution
         product = state.environments[self._held.request.environment].product
-        chosen = [p for p in state.people.values() if p.decides_for(product) and "backup_approver" in p.held]
-        return [self._people[person.id] for person in chosen if person.id in self._people]
+        return [self._people[person] for person in told(state, product, self._book.now) if person in self._people]
 
     def needed(self, kind: Literal["request", "reminder", "escalation"], readers: Iterable[RosterRow]) -> list[str]:
         """Tell readers that a request waits; the ids of those told."""
@@ -216,24 +214,6 @@ async def post(held: Subject, asked: dict[str, str | None] | None = None) -> Pos
     known = await held.book.around()
     asked = await held.asked() if asked is None else asked
     return Post(held, asked, known.vendor_name, held.book.row.name, known.people)
-
-
-def told_first(state: Institution, product: str, now: datetime) -> list[Person]:
-    """Who is mailed about a new request for the product: approvers who are not away; backup approvers too while one is
-    away or nobody is left.
-    """
-    deciding = [person for person in state.people.values() if person.decides_for(product)]
-    away = [person for person in deciding if is_away(person.away_from, person.away_to, now)]
-    first = [person for person in deciding if "approver" in person.held and person not in away]
-    absent = not first or any("approver" in person.held for person in away)
-    return [*first, *(person for person in deciding if absent and person not in first and person not in away)]
-
-
-def is_away(begins: datetime | None, ends: datetime | None, now: datetime) -> bool:
-    """Whether `now` lies in a person's away dates; an open end is open."""
-    if begins is None and ends is None:
-        return False
-    return (begins is None or begins <= now) and (ends is None or now < ends)
 
 
 def _ground(ground: str) -> told.Ground:

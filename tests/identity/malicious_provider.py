@@ -102,7 +102,7 @@ HONEST = Evil("")
 
 @dataclass
 class MaliciousProvider:
-    """The running provider. `hits` counts calls by path."""
+    """The running provider. `hits` counts calls by path, `shown` are the codes that its token endpoint was shown."""
 
     evil: Evil = HONEST
     sub: str = "sub-1"
@@ -113,6 +113,7 @@ class MaliciousProvider:
     clock: Callable[[], float] = time.time
     hits: Counter[str] = field(default_factory=Counter)
     keys: list[Key] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.keys = self.keys or [key(self.algorithm)]
@@ -194,6 +195,7 @@ class MaliciousProvider:
     async def _token(self, request: Request) -> Json | Response:
         form = await request.form()
         code = str(form["code"])
+        self.shown.append(code)
         asked = self._codes.pop(code, None)
         if asked is None or not self._client_known(request, form, asked) or not _proved(form, asked):
             return JSONResponse({"error": "invalid_grant"}, 400)

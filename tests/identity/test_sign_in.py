@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
@@ -146,6 +147,36 @@ async def test_a_lying_provider_signs_nobody_in(provider: MaliciousProvider, nam
 
 def test_there_is_a_lie_for_every_row() -> None:
     assert len(EVILS) >= 60
+
+
+OIDCC = {
+    "invalid-iss": "iss of another",
+    "missing-sub": "sub missing",
+    "invalid-aud": "aud of another",
+    "missing-aud": "aud missing",
+    "missing-iat": "iat missing",
+    "nonce-invalid": "nonce of another sign-in",
+    "kid-absent-multiple-jwks": "kid absent, several keys",
+    "kid-absent-single-jwks": "kid absent, one key",
+    "invalid-sig-rs256": "payload changed after signing",
+    "invalid-sig-es256": "signature of another key, header right",
+    "idtoken-sig-none": "alg none",
+    "invalid-at-hash": "at_hash of another token",
+    "invalid-c-hash": "c_hash of another code",
+    "discovery-issuer-mismatch": "issuer of another",
+    "signing-key-rotation": "test_a_rotated_key_is_found_at_once",
+    "signing-key-rotation-just-before-signing": "test_sign_ins_that_meet_a_rotation_together_share_one_refetch",
+    "userinfo-invalid-sub": "test_a_lying_provider_signs_nobody_in",  # userinfo is never asked
+}
+"""`oidcc-client-test-…` of the OpenID suite for relying parties → the lie, the harmless oddity, or the test of it."""
+
+
+def test_every_case_of_the_openid_suite_is_tried() -> None:
+    harmless = "kid absent, one key (oidcc-client-test-kid-absent-single-jwks)"
+    lies = {name.partition(" (oidcc-client-test")[0] for name in (*EVILS, harmless)}
+    assert {what for what in OIDCC.values() if what not in lies and what not in globals()} == set()
+    named = {found[1] for name in (*EVILS, harmless) if (found := re.search(r"oidcc-client-test-([a-z0-9-]+)", name))}
+    assert named <= OIDCC.keys(), "a lie names a case that the table lacks"
 
 
 async def test_a_rotated_key_is_found_at_once(client: ProviderClient, provider: MaliciousProvider) -> None:

@@ -21,6 +21,7 @@ from app.domain.institution.state import (
     is_vendor_address,
     needs_confirmation,
 )
+from app.domain.institution.telling import told_first, told_later
 from app.domain.provider import Provider
 
 __all__ = [
@@ -45,5 +46,7 @@ __all__ = [
     "loosens",
     "needs_confirmation",
     "opened",
+    "told_first",
+    "told_later",
     "waits_for_another",
 ]
