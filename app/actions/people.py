@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.actions.bindings import bound_event
 from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
-from app.actions.mails import told_first
 from app.actions.services import Services
 from app.actions.signin import Visitor
 from app.actions.soundness import doubts
 from app.audit.evidence import SignedIn, read_evidence
 from app.domain.errors import Refusal, Refused
-from app.domain.institution import Institution, is_admin
-from app.storage import institutions, objects, roster
+from app.domain.events import Event
+from app.domain.institution import Institution, is_admin, told_first, told_later
+from app.storage import entries, institutions, objects, roster
+from app.storage.database import Transaction
+from app.storage.entries import LeafFilter
 from app.storage.objects import EvidenceRow
 from app.storage.roster import PendingBinding, RosterRow
+
+REVIEW_EVERY = timedelta(days=91)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +56,23 @@ class WaitingSignIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """Who would be mailed of a request for a product: names, at once, and when nobody has answered in time."""
+
+    product: str
+    first: tuple[str, ...]
+    later: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PeopleView:
-    """The settings page of people. `told`: by product, the names of whom a new request would be mailed to now."""
+    """The settings page of people. `reviewed_at`: when an admin last went through the list (null: never)."""
 
     people: tuple[ListedPerson, ...]
     waiting: tuple[WaitingSignIn, ...]
-    told: tuple[tuple[str, tuple[str, ...]], ...]
+    told: tuple[Told, ...]
+    reviewed_at: datetime | None
+    review_due: bool
 
 
 async def people(services: Services, visitor: Visitor) -> PeopleView:
@@ -67,6 +83,7 @@ async def people(services: Services, visitor: Visitor) -> PeopleView:
         row = await institutions.read(tx, visitor.code)
         names = {each.person: each for each in await roster.people(tx, visitor.code)}
         waiting = await roster.pending(tx, visitor.code)
+        reviewed_at = await _reviewed_at(tx, visitor.code)
         now = await tx.now()
     if row is None:
         raise Refused(NOT_FOUND)
@@ -76,9 +93,34 @@ async def people(services: Services, visitor: Visitor) -> PeopleView:
         WaitingSignIn(each.person, names[each.person].name, names[each.person].email, each.iss, each.sub, each.at)
         for each in waiting
     )
+    since = reviewed_at or state.enrolled_at
+    due = since is not None and now - since >= REVIEW_EVERY
     products = sorted({each.product for each in state.environments.values()})
-    told = [(each, tuple(names[found.id].name for found in told_first(state, each, now))) for each in products]
-    return PeopleView(listed, signs, tuple(told))
+    told = tuple(told_for(state, names, product, now) for product in products)
+    return PeopleView(listed, signs, told, reviewed_at, due)
+
+
+def told_for(state: Institution, names: Mapping[str, RosterRow], product: str, now: datetime) -> Told:
+    """Who would be mailed of a request for the product, as things stand in `state`, at `now`."""
+    first, later = (
+        tuple(names[key].name for key in told(state, product, now) if key in names) for told in (told_first, told_later)
+    )
+    return Told(product, first, later)
+
+
+async def _reviewed_at(tx: Transaction, code: str) -> datetime | None:
+    found = await entries.find(tx, code, LeafFilter(type="roster.reviewed"), 1 << 31)
+    return found[-1].entry.at if found else None
+
+
+async def review(services: Services, visitor: Visitor) -> None:
+    """Record that an admin went through the list of people, as they do once a quarter. Raises `Refused` not-found."""
+    async with write(services, visitor.code) as book:
+        if not is_admin(book.institution, visitor.person):
+            raise Refused(NOT_FOUND)
+        listed = sum(not person.removed for person in book.institution.people.values())
+        book.add(Event("roster.reviewed", book.code, visitor.actor, {"people": listed}))
+        await book.append()
 
 
 def listed_person(state: Institution, row: RosterRow) -> ListedPerson:

@@ -36,7 +36,10 @@ async def listed(call: CallDep, visitor: SignedIn) -> Response:
 
 @router.post(PATH)
 async def confirm(call: CallDep, visitor: SignedIn, form: VisitorsForm) -> Response:
-    """Say whether a first sign-in is that person's."""
+    """Say whether a first sign-in is that person's; or that the list was gone through."""
+    if form.one("review"):
+        await people.review(call.services, visitor)
+        return call.go(PATH)
     said = form.one("binding")
     if said not in {"confirm", "refuse"}:
         raise Refused(Refusal.of_field("/binding", "Confirm or refuse."))
