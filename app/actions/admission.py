@@ -26,6 +26,7 @@ from app.actions.signin import (
     sign_in_refusal,
     signed_in_event,
 )
+from app.actions.tries import tell_refused
 from app.domain.errors import Refused
 from app.domain.events import Event
 from app.domain.institution import Institution, is_vendor_address, needs_confirmation
@@ -48,7 +49,7 @@ async def admit(services: Services, code: str, proof: Proof, where: Where, old_c
             await web_sessions.end(book.tx, session_hash(services, old_cookie))
         outcome = await _admit(book, proof, where)
         if isinstance(outcome, str):
-            book.add(refused_event(code, outcome, where))
+            await tell_refused(book, refused_event(code, outcome, where))
         else:
             session = _session(services, book, cookie, proof, outcome)
             await web_sessions.add(book.tx, seal_session(services, session))

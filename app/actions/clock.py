@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 
-from app.actions import stop_codes, webhooks
+from app.actions import tries, webhooks
 from app.actions.held import Held, changed_row, hold
 from app.actions.ledger import write
 from app.actions.mails import post
@@ -165,7 +165,7 @@ async def tidy(services: Services) -> None:
         await web_sessions.sweep_flows(tx, now - FLOW_LIFE)
         await drafts.sweep(tx, now - DRAFT_LIFE)
         await idempotency.sweep(tx, now)
-        await attempts.sweep(tx, now - stop_codes.WINDOW)
+        await attempts.sweep(tx, now - tries.LONGEST)
         await replays.sweep(tx, now)
         await webhooks.tidy(tx, now)
         await changes.sweep(tx, now - CHANGE_LIFE)

@@ -28,6 +28,7 @@ from app.actions.reviews import review
 from app.actions.services import Services
 from app.actions.signin import Visitor, refused_event, sign_in_refusal
 from app.actions.soundness import doubts, request_doubts
+from app.actions.tries import tell_refused
 from app.actions.views import RequestView
 from app.audit.evidence import countersignature_blob, nonce_of
 from app.domain.errors import Refusal, Refused
@@ -106,7 +107,7 @@ async def countersigned(services: Services, visitor: Visitor | None, code: str, 
 async def _countersign(held: Held, visitor: Visitor | None, arrived: Arrived, where: Where) -> Refusal | None:
     book = held.book
     if visitor is None or visitor.code != book.code:
-        book.add(refused_event(book.code, "session-over", where))
+        await tell_refused(book, refused_event(book.code, "session-over", where))
         return sign_in_refusal("session-over")
     found = await drafts.read(book.tx, book.code, str(arrived.details["draft"]))
     row = own_draft(book.services, found, visitor, held.request.id, book.now)

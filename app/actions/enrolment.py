@@ -17,6 +17,7 @@ from app.actions.opening import enrolment_code
 from app.actions.services import Services
 from app.actions.signin import Visitor, refused_event, seal_session, signed_in_event
 from app.actions.soundness import IN_DOUBT
+from app.actions.tries import tell_refused
 from app.audit.countersignature import Keys, judge_binding
 from app.audit.evidence import SignedIn, read_evidence
 from app.audit.findings import Fault
@@ -92,7 +93,7 @@ async def _enrol(book: Ledger, session: WebSessionRow, code: str, where: Where) 
     first = (await entries.read_leaves(book.tx, book.code, 0, 1))[0]
     wanted = enrolment_code(canonical.sha(first.leaf))
     if not hmac.compare_digest(_plain(code).encode("utf-8", "surrogatepass"), _plain(wanted).encode()):
-        book.add(refused_event(book.code, _WRONG.problem, where))
+        await tell_refused(book, refused_event(book.code, _WRONG.problem, where))
         return _WRONG
     binding = open_binding(book.services, session.details["binding"])
     identity = _identity(book, binding)

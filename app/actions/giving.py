@@ -22,6 +22,7 @@ from app.actions.signin import Visitor, refused_event, sign_in_refusal
 from app.actions.soundness import IN_DOUBT, doubts
 from app.actions.standing import hold
 from app.actions.standing_rows import current, save
+from app.actions.tries import tell_refused
 from app.audit.evidence import countersignature_blob, nonce_of
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Event
@@ -160,7 +161,7 @@ async def countersigned(services: Services, visitor: Visitor | None, code: str, 
     async with write(services, code) as book:
         outcome = await _countersign(book, visitor, arrived)
         if outcome is not None:
-            book.add(refused_event(code, dict(outcome.extra).get("reason", outcome.problem), where))
+            await tell_refused(book, refused_event(code, dict(outcome.extra).get("reason", outcome.problem), where))
         await book.append()
     unwrap(outcome)
 

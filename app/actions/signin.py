@@ -11,6 +11,7 @@ from app.actions.farewell import farewell
 from app.actions.journey import Begun, Plan, Where, depart
 from app.actions.ledger import NOT_FOUND, write
 from app.actions.services import Services
+from app.actions.tries import tell_refused
 from app.domain.errors import Refusal, Refused
 from app.domain.events import SERVICE, Actor, Event
 from app.domain.institution import Institution, is_bound
@@ -96,7 +97,7 @@ def refused_event(code: str, problem: str, where: Where) -> Event:
 async def refuse_sign_in(services: Services, code: str, problem: str, where: Where) -> Refusal:
     """Record a refused sign-in of an institution; the refusal to answer with."""
     async with write(services, code) as book:
-        book.add(refused_event(code, problem, where))
+        await tell_refused(book, refused_event(code, problem, where))
         await book.append()
     return sign_in_refusal(problem)
 

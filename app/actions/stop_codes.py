@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address, ip_network
 
 from app.actions.endings import end, hold_running, runs, store
 from app.actions.journey import Where
 from app.actions.ledger import NOT_FOUND, unwrap, write
 from app.actions.services import Services
 from app.actions.signin import Visitor
+from app.actions.tries import network, too_many
 from app.domain.errors import Refusal, Refused
 from app.domain.events import SERVICE, Event
 from app.domain.institution import is_admin
 from app.domain.kinds import is_code
 from app.domain.request import Status
 from app.storage import attempts, roster, stop_codes
-from app.storage.attempts import Tries
 from app.storage.stop_codes import StopCodeRow
 from app.tokens.secrets import Secrets, new_code
 
@@ -116,7 +115,7 @@ async def _stop(services: Services, code: str, hashed: bytes, where: Where) -> S
 
 async def _count(services: Services, code: str, where: Where) -> int:
     """Count a try; how many are left. Raises `Refused` too-many-requests. Counted first, and whatever comes of it."""
-    address = _network(where.ip)
+    address = network(where.ip)
     async with services.database.begin() as tx:
         now = await tx.now()
         tries = await attempts.count(tx, services.secrets.mac("attempt/stop", address), now, WINDOW)
@@ -124,27 +123,13 @@ async def _count(services: Services, code: str, where: Where) -> int:
         if not over:
             tries = await attempts.count(tx, services.secrets.mac("attempt/stop", address, code), now, WINDOW)
     if over or tries.count > TRIES:
-        raise Refused(_too_many(tries, now))
+        raise Refused(too_many(tries, WINDOW, now, "Too many codes were tried from this address."))
     return TRIES - tries.count
-
-
-def _too_many(tries: Tries, now: datetime) -> Refusal:
-    wait = max(1, -((now - tries.began - WINDOW) // timedelta(seconds=1)))
-    return Refusal("too-many-requests", "Too many codes were tried from this address.", retry_after=wait)
 
 
 def _refused(left: int) -> Refusal:
     detail = "The institution and the code do not fit together, or the code was used before. Nothing was ended."
     return Refusal("stop-refused", detail, extra=(("left", str(left)),))
-
-
-def _network(ip: str) -> str:
-    """What counts as one address: IPv6 is handed out by /64 at the least."""
-    try:
-        address = ip_address(ip)
-    except ValueError:
-        return ip
-    return str(ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
 
 
 def _hash(secrets: Secrets, log: str, code: str) -> bytes:

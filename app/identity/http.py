@@ -12,13 +12,16 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 import httpx2
 
 from app.identity.errors import FetchError
+from app.identity.flights import Flights
 from app.identity.strict_json import strict_json
 
 MAX_BODY: Final = 1 << 20
@@ -35,9 +38,14 @@ _UNREAD: Final = "countersign.unread"
 _JSON: Final = frozenset({"application/json", "application/jwk-set+json"})
 
 
+# Not the loop's own few threads: a name server that hangs would keep them from everybody else.
+_RESOLVERS: Final = ThreadPoolExecutor(64, "resolve")
+
+
 async def resolve(host: str, port: int) -> Sequence[str]:
     """What the system's resolver says."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, ask)
     return [str(address[0]) for *_, address in found]
 
 
@@ -87,6 +95,7 @@ class Fetcher(httpx2.AsyncBaseTransport):
         self._resolve = resolver
         self._total_timeout_s = total_timeout_s
         self._timeouts = httpx2.Timeout(total_timeout_s, connect=CONNECT_TIMEOUT_S).as_dict()
+        self._lookups: Flights[tuple[str, int], Sequence[str]] = Flights()
         self._tls = tls or httpx2.create_ssl_context()
 
     def is_allowed(self, url: str) -> bool:
@@ -149,7 +158,8 @@ class Fetcher(httpx2.AsyncBaseTransport):
         raise httpx2.ConnectError("no address of the host answers")
 
     async def _addresses(self, url: httpx2.URL) -> Sequence[str]:
-        addresses = await self._resolve(url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme])
+        host, port = url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme]
+        addresses = await self._lookups.join((host, port), lambda: self._resolve(host, port))
         if not self._allow_private and not all(is_public(address) for address in addresses):
             raise FetchError("address", str(url))
         return addresses

@@ -23,6 +23,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuthError
 from authlib.oauth2 import OAuth2Client
 
 from app.identity.errors import FetchError, ProviderRefused, ProviderUnavailable
+from app.identity.flights import Flights
 from app.identity.http import Fetcher, check_json
 from app.identity.id_token import Expected, IdTokenRefused, Jwks, VerifiedIdentity, verify
 from app.identity.key_sets import KeySets
@@ -111,13 +112,15 @@ class ProviderClient:
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
         self._kept: dict[str, _Kept] = {}
+        self._discoveries: Flights[str, Metadata] = Flights()
         self.key_sets = KeySets(fetcher)
 
     async def metadata(self, config: ProviderConfig, now: datetime) -> Metadata:
         """The provider's own description. Raises `ProviderRefused` where it is of another issuer, or unfit."""
         kept = self._of(config)
         if kept.metadata is None or not _young(kept.metadata[1], now, KEPT_FOR):
-            kept.metadata = await self._discover(config.issuer), now
+            found = await self._discoveries.join(config.issuer, lambda: self._discover(config.issuer))
+            kept.metadata = found, now
         return kept.metadata[0]
 
     async def authorization_url(self, config: ProviderConfig, departure: Departure, now: datetime) -> str:

@@ -13,6 +13,7 @@ from app.actions.callback import finish
 from app.actions.doors import door
 from app.actions.ledger import NOT_FOUND
 from app.actions.reviews import landing
+from app.actions.tries import may_begin
 from app.domain.errors import Refused
 from app.web.call import CallDep
 from app.web.guard import HOME, AnybodySignedIn, SentForm, StrangersForm, VisitorsForm
@@ -61,6 +62,7 @@ async def at_the_door(call: CallDep, code: str, next: str = HOME) -> Response:  
 @router.post("/sign-in/{code}")
 async def begin(call: CallDep, code: str, form: StrangersForm) -> Response:
     """Off to the provider."""
+    await may_begin(call.services, code, call.where)
     begun = await signin.begin(call.services, code, form.one("next"), call.browser)
     response = call.go(begun.url)
     call.keep_browser(response, begun.cookie)
