@@ -17,9 +17,9 @@ from app.actions.services import Services
 from app.actions.views import RequestView
 from app.domain.errors import Refusal, Refused, Unavailable
 from app.domain.request import turns_at
-from app.storage import changes
+from app.storage import changes, requests
 from app.storage.changes import Range
-from app.tokens.clients import Caller
+from app.tokens.clients import EVERY_INSTITUTION, Caller
 
 LONGEST_WAIT_S = 60
 WAITS, STREAMS = 4_000, 50
@@ -41,12 +41,22 @@ class Mark:
 
 async def look(services: Services, caller: Caller, request_id: str) -> Shown:
     """The request as it is now. Raises `Refused`: not-found, unauthorized (the client was revoked meanwhile)."""
+    if EVERY_INSTITUTION not in caller.institutions:
+        await _owned(services, caller, request_id)
     shown = await services.follow.read(request_id)
     if shown is None or not caller.serves(shown.view.row.log):
         raise Refused(NOT_FOUND)
     if caller.cli in shown.revoked:
         raise Refused(UNAUTHORIZED)
     return shown
+
+
+async def _owned(services: Services, caller: Caller, request_id: str) -> None:
+    """Raise `Refused` not-found for somebody else's request, after the work that finding nothing takes."""
+    async with services.database.look() as tx:
+        row = await requests.read(tx, request_id)
+    if row is None or not caller.serves(row.log):
+        raise Refused(NOT_FOUND)
 
 
 async def wait(
