@@ -11,14 +11,15 @@ from pathlib import Path
 import httpx2
 
 from app import api, web
-from app.actions import decisions, enrolment, findings, webhooks
+from app.actions import decisions, enrolment, findings, requests, webhooks
+from app.actions import person as people
 from app.actions.clients import add_client
 from app.actions.operators import operator
-from app.actions.requests import complete
+from app.actions.person import NewPerson
 from app.actions.webhooks import Wanted
 from app.actions.world import read_client
 from app.domain.ids import new_id
-from app.storage import roster
+from app.storage import entries, roster
 from app.tokens.clients import SCOPES
 from app.web.call import SESSION
 from tests.actions.advance import give
@@ -138,20 +139,31 @@ async def _foreign(world: World) -> dict[str, str]:
     assert person is not None
     ids = {"code": CODE, "request_id": waiting.id, "draft_id": draft, "session_id": session, "person_id": person.person}
     wanted = Wanted("https://cases.vendor.example/hooks", ("request.*",), (CODE,))
-    given = await give(world, HEAD)
-    disputed = (await world.file(minutes=300)).row.id
-    await world.approve(HEAD, disputed)
-    await complete(world.services, world.caller, disputed, "Nothing was changed.", None)
-    await findings.dispute(world.services, await world.visitor(HEAD), disputed, "Something was.")
-    found = (await findings.of_request(world.services, await world.visitor(HEAD), disputed))[0].row.id
+    finding = await _finding(world)
+    given = await give(world, HEAD)  # the last, since what is filed after may rest on it
+    proposed = NewPerson("another@example.edu", "Another", ("approver",), ())
+    change = await people.add(world.services, await world.visitor(HEAD), proposed)
+    assert change is not None
     hook = (await webhooks.create(world.services, world.caller, wanted))[0].row.id
     return ids | {
         "webhook_id": hook,
         "standing_id": given,
-        "finding_id": found,
+        "change_id": change,
+        "finding_id": finding,
         "name": "esploro-sandbox",
         "token": await token(world, open_request),
     }
+
+
+async def _finding(world: World) -> str:
+    """What became of a completion report that was disputed."""
+    done = (await world.file()).row.id
+    await world.approve(HEAD, done)
+    await requests.complete(world.services, world.caller, done, "All was done.", None)
+    await findings.dispute(world.services, await world.visitor(HEAD), done, "It was not.")
+    async with world.services.database.read() as tx:
+        told = await entries.find(tx, CODE, entries.LeafFilter(type="finding.opened"), 1)
+    return told[0].entry.subject
 
 
 def _unknown(world: World) -> dict[str, str]:
@@ -162,6 +174,7 @@ def _unknown(world: World) -> dict[str, str]:
         "person_id": "per",
         "webhook_id": "whk",
         "standing_id": "sta",
+        "change_id": "chg",
         "finding_id": "fnd",
     }
     ids = {name: new_id(prefix, world.now()) for name, prefix in prefixes.items()}

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from app import api, web
+from app.domain.policy import Policy
 from app.storage import entries
 from app.storage.database import Database
 from tests.actions.worlds import CODE, World
@@ -29,7 +30,8 @@ Ids = Mapping[str, str]
 PARAMETERS = {
     "code": "code", "institution": "code", "request_id": "request_id", "request": "request_id", "draft_id": "draft_id",
     "draft": "draft_id", "session_id": "session_id", "person_id": "person_id", "name": "name",
-    "webhook_id": "webhook_id", "standing_id": "standing_id", "finding_id": "finding_id",
+    "webhook_id": "webhook_id", "standing_id": "standing_id",
+    "change_id": "change_id", "finding_id": "finding_id",
 }  # fmt: skip
 """Parameter (of a path or a query) → the id that stands there."""
 FIXED = {"n": "1", "level": "0", "path": "000.p/1", "index": "1", "size": "2", "from": "1", "to": "2"}
@@ -39,7 +41,7 @@ PUBLIC = {
     "/sign-in": "a code leads everybody to the door of its institution",
     "/sign-in/{code}": "the door itself",
     "/stop": "tries are counted; tests/actions/test_stop_codes.py::test_who_guesses_is_told_nothing",
-    "/openapi.json": "no ids; its examples are made up",
+    "/v1/access-requests/events": "it never ends; its own tests try what is whose",
     "/problems/{slug}": "no ids",
     "/static/{version}/{name}": "no ids",
     "/oauth2/token": "no ids",
@@ -64,6 +66,11 @@ def _new_request(ids: Ids) -> dict[str, Any]:
     }  # fmt: skip
 
 
+_NEW_ENVIRONMENT = {
+    "name": "another", "product": "alma", "tier": "sandbox", "phase": "support",
+    "url": "https://a.vendor.example", "gateway_audience": "https://gateway.vendor.example/a",
+}  # fmt: skip
+
 BODIES: dict[str, Callable[[Ids], dict[str, Any]]] = {
     "POST /v1/access-requests": _new_request,
     "POST /v1/access-requests/{request_id}/withdraw": lambda _: {"reason": "No longer needed."},
@@ -74,7 +81,19 @@ BODIES: dict[str, Callable[[Ids], dict[str, Any]]] = {
         "events": [{"at": "2026-11-24T12:00:00Z", "kind": "page", "summary": "A page"}]
     },
     "POST /v1/sessions/{session_id}/end": lambda _: {"summary": "Done."},
-    "POST /v1/institutions/{code}/findings/{finding_id}/explain": lambda _: {"text": "It was a job."},
+    "POST /v1/institutions": lambda ids: {"code": ids["code"]},
+    "PATCH /v1/institutions/{code}": lambda _: {"name": "Another name"},
+    "POST /v1/institutions/{code}/environments": lambda _: _NEW_ENVIRONMENT,
+    "PATCH /v1/institutions/{code}/environments/{name}": lambda _: {"url": "https://b.vendor.example"},
+    "POST /v1/institutions/{code}/people": lambda _: {"email": "new@new.example", "roles": ["auditor"]},
+    "PATCH /v1/institutions/{code}/people/{person_id}": lambda _: {"roles": ["auditor"]},
+    "PUT /v1/institutions/{code}/policy": lambda _: Policy().to_data(),
+    "PUT /v1/institutions/{code}/identity-provider": lambda _: {
+        "issuer": "https://login.new.example",
+        "client_id": "c",
+        "client_secret": "s",
+    },
+    "POST /v1/institutions/{code}/findings/{finding_id}/explain": lambda _: {"text": "It was done."},
     "POST /v1/webhooks": lambda ids: {"url": "https://a.example/", "types": ["*"], "institutions": [ids["code"]]},
     "PATCH /v1/webhooks/{webhook_id}": lambda _: {"types": ["request.approved"]},
 }
@@ -107,7 +126,7 @@ class Route:
 
 def _routes() -> list[Route]:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    api.mount(app)
+    app.include_router(api.routers())
     web.mount(app)
     every = {str(route): route for each in _flat(app.routes) for route in _of(each)}
     return list(every.values())
