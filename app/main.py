@@ -18,10 +18,10 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from hashlib import sha256
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import api, bootstrap, web
@@ -57,9 +57,15 @@ def create_app(services: Services, settings: Settings, *, work: bool = False, ow
 
 
 class _App(FastAPI):
-    def build_middleware_stack(self) -> ASGIApp:
-        """Nothing stands outside of `RequestLog`, what answers crashes included."""
-        return RequestLog(super().build_middleware_stack())
+    """Nothing stands outside of `RequestLog`, what answers crashes included; hot routes before the framework."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._outside = RequestLog(api.front(super().__call__, self))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        await self._outside(scope, receive, send)
 
 
 def from_environment() -> FastAPI:
@@ -147,21 +153,23 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        own = (b"x-request-id", request_id.encode("latin-1"))
         begun, status = time.perf_counter(), 500
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                message["headers"] = [*message.get("headers", ()), own]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, answer)
-            finally:
-                took = round(1000 * (time.perf_counter() - begun), 1)
-                route = getattr(scope.get("route"), "path", None)
-                _log.info("request", method=scope["method"], route=route, status=status, ms=took)
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, answer)
+        finally:
+            took = round(1000 * (time.perf_counter() - begun), 1)
+            route = getattr(scope.get("route"), "path", None)
+            _log.info("request", method=scope["method"], route=route, status=status, ms=took)
+            structlog.contextvars.reset_contextvars(**bound)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 
-from bench import append_growth, create_approve, verify
+from bench import append_growth, create_approve, introspect, token_mint, verify
 from bench.measure import Result
 
 BENCHMARKS: dict[str, Callable[[], Result | Iterable[Result]]] = {
     "create_approve": create_approve.run,
     "append_growth": append_growth.run,
     "verify": verify.run,
+    "introspect": introspect.run,
+    "token_mint": token_mint.run,
 }
 
 

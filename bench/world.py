@@ -34,6 +34,7 @@ from app.tokens.keys import KeyRing
 from app.tokens.secrets import Secrets
 from bench.provider import ProviderAtTheEdge
 
+SECRET_KEY = "a secret key of forty bytes, for the bench"  # noqa: S105 -- of a database that lives for one benchmark
 WHERE = Where("192.0.2.7", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0")
 ROLES = ("Fulfillment Administrator", "General System Administrator")
 _VENDOR = """
@@ -98,7 +99,7 @@ def build_services(
     services = Services(
         database=database,
         follow=Followers(database),
-        secrets=Secrets(b"a secret key of forty bytes, for the bench"),
+        secrets=Secrets(SECRET_KEY.encode()),
         ring=KeyRing(directory / "keys"),
         heads=FileHeads(directory / "heads"),
         objects=ObjectStore((directory / "objects").absolute().as_uri()),

@@ -6,6 +6,7 @@ is put back: the secret of before a rotation, a client of before it was revoked.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 from app.storage import checks, clients
@@ -21,12 +22,12 @@ LABEL = "row/client"
 def sealed(secrets: Secrets, row: ClientRow, folded: int) -> ClientRow:
     """The row with its MAC, after the entry `folded` of the vendor's log, which is the last about this client."""
     row = replace(row, folded=folded)
-    return replace(row, mac=secrets.mac(LABEL, _covered(row)))
+    return replace(row, mac=secrets.mac(LABEL, *_covered(row)))
 
 
 def holds(secrets: Secrets, row: ClientRow) -> bool:
     """Whether this service wrote the row."""
-    return row.mac is not None and secrets.mac_holds(row.mac, LABEL, _covered(row))
+    return row.mac is not None and secrets.mac_holds(row.mac, LABEL, *_covered(row))
 
 
 async def is_sound(tx: Transaction, secrets: Secrets, row: ClientRow) -> bool:
@@ -61,8 +62,9 @@ def client_of(secrets: Secrets, found: checks.Client | None) -> Client | None:
     )
 
 
-def _covered(row: ClientRow) -> bytes:
-    keys = None if row.jwks is None else dict(row.jwks)
-    names = [row.id, row.client_id, row.name, row.jwks_uri]
-    lists = [list(each) for each in (row.secrets, row.scopes, row.institutions, row.audiences)]
-    return canonical.encode([*names, *lists, keys, row.disabled, row.folded])
+def _covered(row: ClientRow) -> tuple[str | bytes, ...]:
+    """Every field but the MAC; lists with their lengths, so that none can pass into the next."""
+    keys = b"" if row.jwks is None else canonical.encode(dict(row.jwks))
+    names = (row.id, row.client_id, row.name, row.jwks_uri or "", keys, str(row.disabled), str(row.folded))
+    lists = (row.secrets, row.scopes, row.institutions, row.audiences)
+    return (*names, *(str(len(each)) for each in lists), *itertools.chain(*lists))

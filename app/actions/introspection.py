@@ -31,7 +31,7 @@ INACTIVE: Mapping[str, Any] = {"active": False}
 SCOPE = "introspect"
 
 
-async def answer(services: Services, shown: Shown, form: Form | None, ip: str) -> Mapping[str, Any] | Answer:
+async def answer(services: Services, shown: Shown, form: Form | None, ip: str) -> dict[str, Any] | Answer:
     """What a call gets that brings a token in a form (null: one that cannot be read); an `Answer` refuses its client.
 
     Who asks has an access token, or proves who it is as at the token endpoint (RFC 7662, section 2.1).
@@ -58,15 +58,19 @@ async def answer(services: Services, shown: Shown, form: Form | None, ip: str) -
     return await _claims(services, caller, read, found)
 
 
-async def introspect(services: Services, caller: Caller, token: str) -> Mapping[str, Any]:
+async def introspect(services: Services, caller: Caller, token: str) -> dict[str, Any]:
     """The claims of a token that opens a gate of this caller's now, else exactly `{"active": false}`."""
     read = opened(services, token)
-    return INACTIVE if read is None else await _claims(services, caller, read, await ask(services, Asked(jti=read.jti)))
+    return (
+        dict(INACTIVE)
+        if read is None
+        else await _claims(services, caller, read, await ask(services, Asked(jti=read.jti)))
+    )
 
 
-async def _claims(services: Services, caller: Caller, read: Approval | None, found: Found) -> Mapping[str, Any]:
+async def _claims(services: Services, caller: Caller, read: Approval | None, found: Found) -> dict[str, Any]:
     if read is None or not await is_open(services, caller, read, found.token, found.now):
-        return INACTIVE
+        return dict(INACTIVE)
     return {"active": True, "token_type": "Bearer" if read.jkt is None else "DPoP", **read.claims}
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
 
 from app.actions.passing import Passage
 from app.api import (
@@ -30,7 +31,7 @@ from app.api.describe import description
 from app.api.hot import Front
 from app.api.route import ApiRoute, not_there
 
-__all__ = ["mount", "routers"]
+__all__ = ["front", "mount", "routers"]
 
 
 ROOMS = (
@@ -56,6 +57,11 @@ def _named(route: APIRoute) -> str:
     return f"{route.endpoint.__module__.rpartition('.')[2]}_{route.name}"
 
 
+def front(inner: ASGIApp, app: FastAPI) -> ASGIApp:
+    """The application, with what machines call at machine speed answered before `inner`, which is all the rest."""
+    return Front(inner, app, [route for router in HOT for route in router.routes])
+
+
 def mount(app: FastAPI) -> None:
     """Add the API and its description; an address that is not there is answered by a problem document."""
     every = routers()
@@ -71,4 +77,3 @@ def mount(app: FastAPI) -> None:
     app.include_router(every)
     app.include_router(own)
     app.exception_handler(HTTPException)(not_there)
-    app.add_middleware(Front, routes=[route for router in HOT for route in router.routes])

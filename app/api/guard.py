@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Header, Request, Security
 from fastapi.security import APIKeyCookie, OAuth2
 
 from app.actions import signin
 from app.actions.callers import Shown, authenticate
+from app.actions.introspection import opened
 from app.actions.ledger import NOT_FOUND
 from app.actions.possession import Offered, require_now
 from app.actions.services import Services
@@ -51,13 +52,16 @@ async def services_of(request: Request) -> Services:
     return services
 
 
+ProofHeader = Annotated[str | None, Header(alias="DPoP", description="a proof of holding the token's key (RFC 9449)")]
 ServicesDep = Annotated[Services, Depends(services_of)]
 
 
 def shown(request: Request) -> Shown:
     """What a call brought to say who calls."""
-    offered = Offered(tuple(request.headers.getlist("dpop")), request.method, request.url.path)
-    return Shown(request.headers.get("authorization"), offered)
+    sent = request.scope["headers"]
+    proofs = tuple(value.decode("latin-1") for name, value in sent if name == b"dpop")
+    given = next((value.decode("latin-1") for name, value in sent if name == b"authorization"), None)
+    return Shown(given, Offered(proofs, request.scope["method"], request.scope["path"]))
 
 
 def needs(*scopes: str) -> Callable[..., Coroutine[Any, Any, Caller]]:
@@ -78,6 +82,15 @@ async def proved_key(services: Services, request: Request, caller: Caller, token
     if caller.jkt is not None or not offered.proofs:
         return caller.jkt  # whose proof was used up to find out who calls
     return await require_now(services, offered, token)
+
+
+async def holder_of(services: Services, request: Request, caller: Caller, token: str) -> str | None:
+    """The key that a call proves to hold for an approval token that is bound to one; null for any other token.
+
+    The proof names the approval token (`ath`), unless the caller's own access token is bound to the same key.
+    """
+    read = opened(services, token)
+    return None if read is None or read.jkt is None else await proved_key(services, request, caller, token)
 
 
 async def trail_reader(

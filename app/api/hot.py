@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
-from fastapi import Request
+from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -45,9 +45,9 @@ class HotRoute(ApiRoute):
 class Front:
     """ASGI: hot routes before everything else."""
 
-    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+    def __init__(self, inner: ASGIApp, app: FastAPI, routes: Iterable[BaseRoute]) -> None:
         hot = [(method, route) for route in routes if isinstance(route, HotRoute) for method in route.methods or ()]
-        self._app = app
+        self._inner, self._app = inner, app
         self._exact: Mapping[tuple[str, str], HotRoute] = {
             (method, route.path): route for method, route in hot if not route.param_convertors
         }
@@ -57,9 +57,9 @@ class Front:
         """ASGI."""
         route = self._find(scope) if scope["type"] == "http" else None
         if route is None:
-            await self._app(scope, receive, send)
+            await self._inner(scope, receive, send)
             return
-        scope["route"] = route
+        scope["app"], scope["route"] = self._app, route
         response = await route.answer(Call(scope, receive))
         await response(scope, receive, send)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
+import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
@@ -61,7 +62,9 @@ async def form_of(request: Request) -> Form:
         raise Refused(Refusal("malformed", f"Send the parameters as {FORM}."))
     try:
         text = (await request.body()).decode("ascii")
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+        if "%" in text or "+" in text or text.count("&") >= MAX_FIELDS:
+            return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+        return [(name, value) for name, _, value in (each.partition("=") for each in text.split("&")) if name or value]
     except ValueError as error:
         raise Refused(Refusal("malformed", "The form cannot be read.")) from error
 
@@ -130,7 +133,7 @@ async def introspect(call: Call) -> Response:
             raise
         form = None  # told once it is known who asks
     told = await introspection.answer(services, shown(call), form, _address(call))
-    return _answer(told) if isinstance(told, Answer) else JSONResponse(dict(told))
+    return _answer(told) if isinstance(told, Answer) else Response(orjson.dumps(told), media_type="application/json")
 
 
 @router.get("/.well-known/oauth-authorization-server", response_model=dict[str, Any], summary="RFC 8414 metadata")

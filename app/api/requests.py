@@ -14,7 +14,7 @@ from app.actions.requests import Wanted
 from app.actions.services import Services
 from app.actions.views import RequestView
 from app.api import answers, representation, schemas
-from app.api.guard import RequestId, ServicesDep, needs, proved_key
+from app.api.guard import ProofHeader, RequestId, ServicesDep, needs, proved_key
 from app.api.lists import next_link
 from app.api.once import PROBLEMS as KEYED
 from app.api.once import OnceDep
@@ -28,9 +28,6 @@ router = APIRouter(prefix="/v1/access-requests", route_class=ApiRoute, tags=["Ac
 Filer = Annotated[Caller, Depends(needs("requests"))]
 Follower = Annotated[Caller, Depends(needs("requests:read", "requests"))]
 Bearer = Annotated[Caller, Depends(needs("tokens"))]
-ProofHeader = Annotated[
-    str | None, Header(alias="DPoP", description="binds the token to the key of this proof (RFC 9449)")
-]
 IfMatch = Annotated[str | None, Header(max_length=200)]
 _ANY = ("unauthorized", "insufficient-scope", "unavailable")
 _ONE = (

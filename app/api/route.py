@@ -16,15 +16,16 @@ from app.domain.errors import Refusal, Refused, Unavailable
 from app.identity.strict_json import strict_json
 
 MAX_BODY = 1 << 20
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 _JSON = {"PATCH": ("application/json", "application/merge-patch+json")}
-_HSTS = "max-age=63072000"
+# As they are sent; the first with https alone.
+_GUARDS = (
+    (b"strict-transport-security", b"max-age=63072000"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
 
 
 class Call(Request):
@@ -33,6 +34,13 @@ class Call(Request):
     limit = MAX_BODY
     _value: object = None
     _read = False
+
+    async def body(self) -> bytes:
+        """The whole body. Raises `Refused` too-large."""
+        if not hasattr(self, "_body"):
+            pieces = [piece async for piece in self.stream()]
+            self._body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return self._body
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """The body's pieces. Raises `Refused` too-large."""
@@ -103,10 +111,9 @@ class ApiRoute(APIRoute):
 
 def guarded(request: Request, response: Response) -> Response:
     """The answer with every guard it does not have yet."""
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    if request.app.state.services.base_url.startswith("https:"):
-        response.headers.setdefault("Strict-Transport-Security", _HSTS)
+    there = {name for name, _ in response.raw_headers}
+    guards = _GUARDS if request.app.state.services.base_url.startswith("https:") else _GUARDS[1:]
+    response.raw_headers += [guard for guard in guards if guard[0] not in there]
     return response
 
 

@@ -15,7 +15,7 @@ from app.actions.services import Services
 from app.actions.sessions import SessionView
 from app.actions.watched import Reported
 from app.api import session_schemas as schemas
-from app.api.guard import ServicesDep, needs, proved_key
+from app.api.guard import ProofHeader, ServicesDep, holder_of, needs
 from app.api.lists import next_link
 from app.api.once import PROBLEMS as KEYED
 from app.api.once import OnceDep
@@ -51,13 +51,18 @@ SessionId = Annotated[str, Depends(session_id_of)]
     responses=documented(*_ANY, *_BODY, "token-inactive", "trail-rolled-back"),
 )
 async def open_session(
-    request: Request, caller: Gateway, services: ServicesDep, once: OnceDep, new: schemas.NewSession
+    request: Request,
+    caller: Gateway,
+    services: ServicesDep,
+    once: OnceDep,
+    new: schemas.NewSession,
+    _: ProofHeader = None,
 ) -> Response:
     """A token opens one session, while it and its grant are good, and at a gateway of the client's alone.
 
-    A token of type DPoP needs a proof by its key, which names it (`ath`); or the client's own proof is by that key.
+    One that is bound to a key needs a DPoP proof for this call by that key, whose `ath` is the hash of this token.
     """
-    jkt = await proved_key(services, request, caller, new.token)
+    jkt = await holder_of(services, request, caller, new.token)
 
     async def act(services: Services) -> Response:
         where = Where(new.client.ip, new.client.user_agent)

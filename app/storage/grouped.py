@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextvars import Context
@@ -27,6 +28,7 @@ R = TypeVar("R")
 
 LIMIT = 200
 LANES = 2
+PATIENCE_S = 0.05
 
 
 class GroupedRead(Generic[K, V]):
@@ -97,7 +99,8 @@ class _Waiter(Generic[I, R]):
 class _Queue(Generic[I, R]):
     """Callers in the order in which they came, taken in groups of at most `limit` by at most `lanes` tasks at a time.
 
-    While every lane is busy callers gather: the busier, the larger the groups.
+    While a group is answered callers gather: the busier, the larger the groups. A further lane opens only where one has
+    taken longer than it ever should, so that a connection that hangs keeps nobody else waiting.
     """
 
     def __init__(self, run: Callable[[Sequence[I]], Awaitable[Sequence[R]]], limit: int, lanes: int) -> None:
@@ -106,18 +109,20 @@ class _Queue(Generic[I, R]):
         self._run, self._limit, self._lanes = run, limit, lanes
         self._waiting: deque[_Waiter[I, R]] = deque()
         self._busy = 0
+        self._begun = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, item: I) -> R:
         waiter: _Waiter[I, R] = _Waiter(item, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
-        if self._busy < self._lanes:
+        if self._busy == 0 or (self._busy < self._lanes and time.monotonic() - self._begun > PATIENCE_S):
             self._open_lane()
         return await waiter.answer
 
     def _open_lane(self) -> None:
         """A task in no caller's context: it begins in the loop's next turn, so whoever comes in this one joins."""
         self._busy += 1
+        self._begun = time.monotonic()
         task = asyncio.get_running_loop().create_task(self._work(), context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -126,6 +131,7 @@ class _Queue(Generic[I, R]):
         group: list[_Waiter[I, R]] = []
         try:
             while group := self._take():
+                self._begun = time.monotonic()
                 await self._serve(group)
         finally:
             self._busy -= 1  # before anybody else can look: whoever comes now opens a lane

@@ -140,12 +140,16 @@ def _from_header(authorization: str) -> Credentials:
         raise CredentialsRefused("invalid_client", "The client has to sign in with HTTP Basic or in the body.")
     try:
         client_id, colon, secret = base64.b64decode(encoded.strip(" "), validate=True).decode().partition(":")
-        client_id, secret = (unquote_to_bytes(half.replace("+", " ")).decode() for half in (client_id, secret))
+        client_id, secret = _decoded(client_id), _decoded(secret)
     except (binascii.Error, ValueError) as error:
         raise CredentialsRefused("invalid_client", "The Authorization header is no HTTP Basic.") from error
     if not (client_id and colon and secret):
         raise CredentialsRefused("invalid_client", "The client has to sign in with its id and secret.")
     return Credentials(client_id, secret, "client_secret_basic")
+
+
+def _decoded(half: str) -> str:
+    return unquote_to_bytes(half.replace("+", " ")).decode() if "%" in half or "+" in half else half
 
 
 def _printable(text: str) -> str:

@@ -6,13 +6,13 @@ settings, never in the database: who reads or writes the database alone can neit
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import re
 import secrets
 import string
 import zlib
+from collections import OrderedDict
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -23,6 +23,8 @@ from app.domain.errors import CountersignError
 from app.domain.ids import digest_id
 
 MIN_KEY_BYTES = 32
+HELD = 4096
+"""How many MACs are remembered as holding."""
 _SEAL_VERSION = b"\x01"
 _NONCE_BYTES = 12
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -44,6 +46,7 @@ class Secrets:
             raise ValueError(f"the secret key has {len(secret_key)} bytes; it needs at least {MIN_KEY_BYTES}")
         self._secret_key = secret_key
         self._keys: dict[str, bytes] = {}
+        self._held: OrderedDict[tuple[str, bytes, tuple[str | bytes, ...]], None] = OrderedDict()
         self._aead = AESGCM(self.derive("seal"))
 
     def derive(self, label: str) -> bytes:
@@ -76,11 +79,23 @@ class Secrets:
         """HMAC-SHA256 (32 bytes) over the parts, each with its length before it, under the label's own key."""
         datas = [part.encode() if isinstance(part, str) else part for part in parts]
         whole = b"".join([piece for data in datas for piece in (len(data).to_bytes(8, "big"), data)])
-        return hmac.digest(self.derive("mac/" + label), whole, hashlib.sha256)
+        return hmac.digest(self.derive("mac/" + label), whole, "sha256")
 
     def mac_holds(self, mac: bytes, label: str, *parts: str | bytes) -> bool:
-        """Whether `mac` is the MAC of these parts, in constant time."""
-        return hmac.compare_digest(mac, self.mac(label, *parts))
+        """Whether `mac` is the MAC of these parts, in constant time.
+
+        That it was so is remembered: rows that machines ask about come again and again, and a MAC never ceases to hold.
+        """
+        place = (label, mac, parts)
+        if place in self._held:
+            self._held.move_to_end(place)
+            return True
+        if not hmac.compare_digest(mac, self.mac(label, *parts)):
+            return False
+        self._held[place] = None
+        if len(self._held) > HELD:
+            self._held.popitem(last=False)
+        return True
 
     def hash_secret(self, secret: str) -> str:
         """What is stored of a machine's secret or a code: its keyed hash, 64 hex digits.

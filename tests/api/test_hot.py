@@ -37,9 +37,7 @@ def site(calls: Api, *, front: bool) -> httpx2.AsyncClient:
     app = FastAPI(openapi_url=None)
     app.state.services = calls.world.services
     app.include_router(router)
-    if front:
-        app.add_middleware(Front, routes=router.routes)
-    transport = httpx2.ASGITransport(RequestLog(app))
+    transport = httpx2.ASGITransport(RequestLog(Front(app, app, router.routes) if front else app))
     return httpx2.AsyncClient(transport=transport, base_url=calls.world.services.base_url)
 
 
