@@ -62,7 +62,7 @@ class Shell:
         """What a block prints. Raises `AssertionError` with that, where a command of it fails."""
         _of(self._process.stdin).write(f"{text}\necho '{_OVER}'\n")
         _of(self._process.stdin).flush()
-        printed = []
+        printed: list[str] = []
         for line in _of(self._process.stdout):
             if line.rstrip("\n").endswith(_OVER):
                 return "".join(printed) + line.rpartition(_OVER)[0]
