@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
 
-from app.api.problems import Problem
+from app.api import examples
+from app.api.problems import MEDIA_TYPE, Problem
 from app.api.webhook_forms import WebhookMessage
 from app.api.webhooks import told
 
@@ -35,10 +36,46 @@ def description(router: APIRouter, version: str) -> dict[str, Any]:
         schemas |= described.pop("$defs") | {model.__name__: described}
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no route answers with
         schemas.pop(name, None)
-    every = [*document["paths"].values(), *document["webhooks"].values()]
-    for operation in (each for path in every for each in path.values()):
+    for name, example in examples.SCHEMAS.items():
+        schemas[name]["examples"] = [example]  # over what FastAPI made of a model's own: it leaves out what is null
+    every = [*document["paths"].items(), *document["webhooks"].items()]
+    for path, operation in ((path, each) for path, item in every for each in item.values()):
         _forget_default_error(operation["responses"])
+        _explain(operation.get("parameters", []))
+        _show(path, operation)
     return document
+
+
+def _explain(parameters: list[dict[str, Any]]) -> None:
+    """What each parameter means, where its route did not say."""
+    for each in parameters:
+        if each["name"] in examples.PARAMETERS:
+            words, example = examples.PARAMETERS[each["name"]]
+            each.setdefault("description", words)
+            if example is not None:
+                each.setdefault("example", example)
+
+
+def _show(path: str, operation: dict[str, Any]) -> None:
+    """Examples of what is sent and answered without a schema of its own; problems as this operation would answer."""
+    name, values = operation["operationId"], {"instance": _example_of(path)}
+    for media in operation.get("requestBody", {}).get("content", {}).values():
+        if name in examples.BODIES:
+            media.setdefault("example", examples.BODIES[name])
+    for status, response in operation["responses"].items():
+        for kind, media in response.get("content", {}).items():
+            if status.startswith("2") and name in examples.ANSWERS:
+                media.setdefault("example", examples.ANSWERS[name])
+            if kind == MEDIA_TYPE:
+                for example in media["examples"].values():
+                    example["value"] |= values
+
+
+def _example_of(path: str) -> str:
+    """A path with an example in the place of each parameter."""
+    for name, (_, example) in examples.PARAMETERS.items():
+        path = path.replace(f"{{{name}}}", str(example))
+    return path
 
 
 def _forget_default_error(responses: dict[str, Any]) -> None:

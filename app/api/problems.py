@@ -159,4 +159,4 @@ def documented(*slugs: str) -> dict[int | str, dict[str, Any]]:
 
 def _example(slug: str) -> dict[str, object]:
     example = {"type": f"https://countersign.example/problems/{slug}", "title": TITLES[slug], "status": STATUS[slug]}
-    return example | {"detail": "…", "instance": "/v1/…"}
+    return example | {"detail": f"{TITLES[slug]}."}

@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.actions.webhooks import DeadLetters, WebhookView
 from app.api.answers import AccessRequest, Stamp
 from app.api.schemas import Code, Line, Strict
-
-_ID = "whk_01kam52xpce4btw4m0y3q2v8vz"
-_AT = "2026-11-22T09:48:03.120456Z"
-_WANTED: dict[str, Any] = {
-    "url": "https://cases.vendor.example/countersign",
-    "types": ["request.*", "message.sent"],
-    "institutions": ["01EXU_INST"],
-}
-_SECRET = "whsec_VGhpcyBpcyBhbiBleGFtcGxlLCBhbmQgbm8gc2VjcmV0IQ=="  # noqa: S105 -- an example
-_WEBHOOK: dict[str, Any] = {
-    "id": _ID,
-    **_WANTED,
-    "enabled": True,
-    "created_by": "cli_01kam4tb9ve0s9fbp8b4a0kx0e",
-    "created_at": _AT,
-    "updated_at": _AT,
-    "old_secret_until": None,
-    "deliveries": {
-        "waiting": 2,
-        "dead": 0,
-        "delivered_at": "2026-11-22T09:51:16.843120Z",
-        "failed_at": "2026-11-22T10:02:40.004211Z",
-        "error": "answered 503",
-        "paused_until": "2026-11-22T10:03:14.004211Z",
-    },
-}
 
 Url = Annotated[str, Field(min_length=1, max_length=2000, description="an https:// address"), Line]
 Types = Annotated[
@@ -49,8 +23,6 @@ Institutions = Annotated[
 class NewWebhook(Strict):
     """Where messages shall go."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_WANTED]})
-
     url: Url
     types: Types
     institutions: Institutions | None = Field(default=None, description="null: those of the client")
@@ -58,8 +30,6 @@ class NewWebhook(Strict):
 
 class WebhookChange(Strict):
     """A merge patch (RFC 7396): what is left out stays as it is."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"enabled": True}, {"types": ["request.approved"]}]})
 
     # Left out is not null, so none has a default that could be sent.
     url: Url = Field(default_factory=str)
@@ -82,8 +52,6 @@ class Deliveries(BaseModel):
 class Webhook(BaseModel):
     """A webhook. Until `old_secret_until` the secret before the last rotation signs too."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_WEBHOOK]})
-
     id: str
     url: str
     types: list[str]
@@ -99,15 +67,11 @@ class Webhook(BaseModel):
 class NewWebhookAnswer(Webhook):
     """A webhook with its secret, which is shown this once."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_WEBHOOK | {"secret": _SECRET}]})
-
     secret: str
 
 
 class Webhooks(BaseModel):
     """A page of webhooks, newest first."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_WEBHOOK], "next_cursor": None}]})
 
     items: list[Webhook]
     next_cursor: str | None
@@ -115,8 +79,6 @@ class Webhooks(BaseModel):
 
 class WebhookSecret(BaseModel):
     """A new secret, shown this once; the one before it signs too for 24 hours."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"secret": _SECRET}]})
 
     secret: str
 
@@ -136,27 +98,6 @@ class DeadLetter(BaseModel):
 class DeadLetterPage(BaseModel):
     """Messages that were given up, by institution, oldest first."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "items": [
-                        {
-                            "id": "evt_01kam5e9q2fq1sm0rh8v2x7y3c",
-                            "type": "request.approved",
-                            "institution": "01EXU_INST",
-                            "request": "req_01kam4x0a5e0a8gs2yt6y6a8nd",
-                            "sequence": 12,
-                            "attempts": 44,
-                            "error": "unreachable",
-                        }
-                    ],
-                    "next_cursor": None,
-                }
-            ]
-        }
-    )
-
     items: list[DeadLetter]
     next_cursor: str | None
 
@@ -164,8 +105,8 @@ class DeadLetterPage(BaseModel):
 class WebhookMessage(BaseModel):
     """What an endpoint is sent: the access request as it was after the event."""
 
-    type: str = Field(examples=["request.approved"])
-    timestamp: Stamp = Field(examples=[_AT])
+    type: str
+    timestamp: Stamp
     data: AccessRequest
 
 
