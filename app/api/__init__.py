@@ -63,9 +63,13 @@ def front(inner: ASGIApp, app: FastAPI) -> ASGIApp:
 
 
 def mount(app: FastAPI) -> None:
-    """Add the API and its description; an address that is not there is answered by a problem document."""
+    """Add the API, and its description as `app.state.description`.
+
+    An address that is not there is answered by a problem document.
+    """
     every = routers()
     document = description(every, app.version)
+    app.state.description = document
 
     own = APIRouter(route_class=ApiRoute, include_in_schema=False)
 

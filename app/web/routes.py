@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.web import (
+    docs,
     enrolment,
     environments,
     gate,
@@ -40,7 +41,26 @@ _MACHINES = re.compile(r"/(v1|oauth2|gate|healthz|readyz|metrics|openapi\.json|\
 
 def mount(app: FastAPI) -> None:
     """Add the pages; an address that is not there is answered by a page too, but where machines call."""
+<<<<<<< HEAD
     for room in ROOMS:
+=======
+    for room in (
+        signin,
+        gate,
+        stop,
+        enrolment,
+        requests,
+        people,
+        environments,
+        standing,
+        sessions,
+        watching,
+        trail,
+        vendor,
+        problems,
+        docs,
+    ):
+>>>>>>> e80f54a (Describe the API for people on a page of the service's own, without a script)
         app.include_router(room.router)
     app.include_router(static_files.router)
     machines = app.exception_handlers.get(HTTPException)
