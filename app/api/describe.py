@@ -49,6 +49,8 @@ def description(router: APIRouter, version: str) -> dict[str, Any]:
 def _explain(parameters: list[dict[str, Any]]) -> None:
     """What each parameter means, where its route did not say."""
     for each in parameters:
+        if each["in"] == "header" and "array" in str(each["schema"]):  # several lines of one name are one list of its
+            each["schema"] = {"type": "string", "title": each["schema"]["title"]}  # values (RFC 9110, section 5.3)
         if each["name"] in examples.PARAMETERS:
             words, example = examples.PARAMETERS[each["name"]]
             each.setdefault("description", words)
@@ -66,6 +68,8 @@ def _show(path: str, operation: dict[str, Any]) -> None:
         for kind, media in response.get("content", {}).items():
             if status.startswith("2") and name in examples.ANSWERS:
                 media.setdefault("example", examples.ANSWERS[name])
+            if kind in examples.KINDS:
+                media.setdefault("example", examples.KINDS[kind])
             if kind == MEDIA_TYPE:
                 for example in media["examples"].values():
                     example["value"] |= values

@@ -206,6 +206,16 @@ ANSWERS: Mapping[str, Any] = {
 }
 """Examples of what is answered, by operation, likewise."""
 
+KINDS: Mapping[str, str] = {
+    "application/x-ndjson": '{"index":41,"leaf_hash":"…","entry":{…},"private":null}\n{"end":true,"entries":1,…}\n',
+    "text/event-stream": (
+        "id: 1024\nevent: request.approved\n"
+        f'data: {{"id":"evt_01kam5e9q2fq1sm0rh8v2x7y3c","type":"request.approved","timestamp":"{_AT}",'
+        f'"data":{{"id":"{_REQUEST}","status":"approved",…}}}}\n\n'
+    ),
+}
+"""Examples of answers that are no JSON, by media type, shortened."""
+
 _CURSOR = "`next_cursor` of the page before, as it is"
 _TAG = "the `ETag` that was read"
 PARAMETERS: Mapping[str, tuple[str, Any]] = {
@@ -224,6 +234,7 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "if-none-match": (f"{_TAG}: what has not changed since is answered `304`", '"2-pending"'),
     "index": ("the entry's index", 41),
     "institution": ("the institution's code", "01EXU_INST"),
+    "last-event-id": ("the last `id` that was read: the stream goes on after it", "1024"),
     "level": ("the level of a tile, 0 at the entries", 0),
     "limit": ("how many at most", 50),
     "n": ("the part's number, from 1", 1),

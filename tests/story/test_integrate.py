@@ -86,10 +86,10 @@ def test_every_command_of_the_guide_for_vendor_systems_does_what_it_says(
 
 EXPECTED = (
     '"status":"pending"',
-    '"status":"active"',
+    '"status":"completed"',
     '"active":true',
     '{"active":false}',
-    "request.withdrawn",
+    "2 request.withdrawn",
     "whsec_",
 )
 
