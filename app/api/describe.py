@@ -18,6 +18,12 @@ _ABOUT = (
     "6749. Times are RFC 3339 in UTC. A POST with an `Idempotency-Key` may be repeated until its outcome is known."
 )
 
+_DPOP = {
+    "type": "http",
+    "scheme": "dpop",
+    "description": "An access token bound to a key (RFC 9449): `Authorization: DPoP …`, with a proof in `DPoP`.",
+}
+
 
 def description(router: APIRouter, version: str) -> dict[str, Any]:
     """The OpenAPI document of these routes, and of what webhooks are told."""
@@ -38,12 +44,21 @@ def description(router: APIRouter, version: str) -> dict[str, Any]:
         schemas.pop(name, None)
     for name, example in examples.SCHEMAS.items():
         schemas[name]["examples"] = [example]  # over what FastAPI made of a model's own: it leaves out what is null
+    document["components"]["securitySchemes"]["dpop"] = _DPOP
     every = [*document["paths"].items(), *document["webhooks"].items()]
     for path, operation in ((path, each) for path, item in every for each in item.values()):
         _forget_default_error(operation["responses"])
+        _bind(operation)
         _explain(operation.get("parameters", []))
         _show(path, operation)
     return document
+
+
+def _bind(operation: dict[str, Any]) -> None:
+    """A token that is bound to a key is taken wherever any other is."""
+    bound = [{"dpop": each["client"]} for each in operation.get("security", []) if "client" in each]
+    if bound:
+        operation["security"] += bound
 
 
 def _explain(parameters: list[dict[str, Any]]) -> None:

@@ -63,21 +63,22 @@ async def test_a_browser_shows_it_with_nothing_from_elsewhere_and_nothing_to_com
     def note(request: Request) -> None:
         asked.append(request.url)
 
-    async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve(sockets=[listening]))
-        for width in (1280, 360):
-            context = await browser.new_context(viewport={"width": width, "height": 800})
-            page = await context.new_page()
-            page.on("request", note)
-            page.on("console", lambda message: said.append(message.text))
-            page.on("pageerror", lambda error: said.append(str(error)))
-            await page.goto(f"{address}/docs")
-            await page.get_by_role("link", name="File an access request").click()
-            await page.get_by_role("heading", name="File an access request", level=3).wait_for()
-            wide = await page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width
-            await context.close()
-        server.should_exit = True
+    with listening:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(server.serve(sockets=[listening]))
+            for width in (1280, 360):
+                context = await browser.new_context(viewport={"width": width, "height": 800})
+                page = await context.new_page()
+                page.on("request", note)
+                page.on("console", lambda message: said.append(message.text))
+                page.on("pageerror", lambda error: said.append(str(error)))
+                await page.goto(f"{address}/docs")
+                await page.get_by_role("link", name="File an access request").click()
+                await page.get_by_role("heading", name="File an access request", level=3).wait_for()
+                wide = await page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= width
+                await context.close()
+            server.should_exit = True
     assert said == []
     assert {urlsplit(url).netloc for url in asked} == {urlsplit(address).netloc}
     assert len(asked) >= 4
