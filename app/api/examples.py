@@ -103,6 +103,19 @@ _DEAD = {
     "attempts": 44,
     "error": "unreachable",
 }
+_FINDING = {
+    "id": "fnd_01kam7j5k6l7m8n9p0q1r2s3t4",
+    "institution": "01EXU_INST",
+    "environment": "alma-production",
+    "kind": "work-disputed",
+    "state": "explained",
+    "subject": "More was changed than the report tells.",
+    "opened_at": "2026-11-23T08:12:00Z",
+    "closed_at": None,
+    "explanation": "The rule was renamed by the nightly job, not by us.",
+    "session": None,
+    "request": _REQUEST,
+}
 
 SCHEMAS: Mapping[str, Any] = {
     "AccessRequest": _SHOWN,
@@ -121,6 +134,8 @@ SCHEMAS: Mapping[str, Any] = {
         "url": "https://exu.alma.vendor.example",
         "gateway_audience": "https://gateway.vendor.example/exu-alma",
     },
+    "Finding": _FINDING,
+    "Findings": {"items": [_FINDING], "next_cursor": None},
     "Health": {"ready": True},
     "Heard": {"continue": True, "not_after": _LATER, "because": None},
     "Introspection": {
@@ -229,6 +244,7 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "created_before": ("requests made before this instant", "2026-11-23T00:00:00Z"),
     "cursor": (_CURSOR, None),
     "engineer": ("the vendor's id of the engineer", "e1234"),
+    "finding_id": ("the finding's id", _FINDING["id"]),
     "from": ("the first index, or the older size of a proof of consistency", 0),
     "if-match": (f"{_TAG}: what has changed since is refused as `stale`", '"2-pending"'),
     "if-none-match": (f"{_TAG}: what has not changed since is answered `304`", '"2-pending"'),
