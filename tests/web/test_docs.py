@@ -73,6 +73,7 @@ async def test_a_browser_shows_it_with_nothing_from_elsewhere_and_nothing_to_com
                 page.on("console", lambda message: said.append(message.text))
                 page.on("pageerror", lambda error: said.append(str(error)))
                 await page.goto(f"{address}/docs")
+                await page.locator("summary", has_text="Access requests").click()
                 await page.get_by_role("link", name="File an access request").click()
                 await page.get_by_role("heading", name="File an access request", level=3).wait_for()
                 wide = await page.evaluate("document.documentElement.scrollWidth")
