@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from app.api import admin_examples
 from app.api.answers import AccessRequest
 from app.api.schemas import ASKED
 
@@ -43,7 +44,7 @@ _ENTRY = {
     "index": 41,
     "leaf_hash": _HASH,
     "entry": {
-        "actor": {"id": "per_01kam3zq7nf1w8r5t2k6m9x0ab", "kind": "person"},
+        "actor": {"id": admin_examples.PERSON_ID, "kind": "person"},
         "at": _AT,
         "data": {"because": "approver"},
         "id": "evt_01kam5e9q2fq1sm0rh8v2x7y3c",
@@ -118,6 +119,7 @@ _FINDING = {
 }
 
 SCHEMAS: Mapping[str, Any] = {
+    **admin_examples.SCHEMAS,
     "AccessRequest": _SHOWN,
     "AccessRequests": {"items": [_SHOWN], "next_cursor": "cmVxXzAxa2FtNHgwYTVlMGE4Z3MyeXQ2eTZhOG5k"},
     "AccessToken": {"access_token": _JWT, "token_type": "Bearer", "expires_in": 600, "scope": "requests tokens"},
@@ -125,15 +127,6 @@ SCHEMAS: Mapping[str, Any] = {
     "Completion": {"summary": "A rule of the job had been renamed; it runs again."},
     "DeadLetterPage": {"items": [_DEAD], "next_cursor": None},
     "Entries": {"items": [_ENTRY], "next_cursor": None},
-    "Environment": {
-        "name": "alma-production",
-        "product": "alma",
-        "tier": "production",
-        "phase": "support",
-        "implementation_ends": None,
-        "url": "https://exu.alma.vendor.example",
-        "gateway_audience": "https://gateway.vendor.example/exu-alma",
-    },
     "Finding": _FINDING,
     "Findings": {"items": [_FINDING], "next_cursor": None},
     "Health": {"ready": True},
@@ -235,7 +228,7 @@ _CURSOR = "`next_cursor` of the page before, as it is"
 _TAG = "the `ETag` that was read"
 PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "account": ("the vendor account", "exl_impl"),
-    "actor": ("who did it: `per_…`, `cli_…`, `opr_…`, `service` or `worker`", "per_01kam3zq7nf1w8r5t2k6m9x0ab"),
+    "actor": ("who did it: `per_…`, `cli_…`, `opr_…`, `service` or `worker`", admin_examples.PERSON_ID),
     "after": ("entries from this instant on", "2026-11-22T00:00:00Z"),
     "before": ("entries before this instant", "2026-11-23T00:00:00Z"),
     "case": ("the number of the vendor's case", "06543210"),
@@ -255,6 +248,7 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "limit": ("how many at most", 50),
     "n": ("the part's number, from 1", 1),
     "name": ("the environment's name", "alma-production"),
+    "person_id": ("the person's id", admin_examples.PERSON_ID),
     "path": ("the tile's number in groups of three digits, for a partial one with its width", "x001/x234/067"),
     "request": ("the access request's id", _REQUEST),
     "request_id": ("the access request's id", _REQUEST),

@@ -33,7 +33,7 @@ from app.web import (
 from app.web.page_route import fault_page
 
 ROOMS = (
-    *(signin, gate, stop, enrolment, requests, sessions, watching, trail, vendor, problems),
+    *(signin, gate, stop, enrolment, requests, sessions, watching, trail, vendor, problems, docs),
     *(settings, people, policy, provider, environments, standing, general),
 )
 _MACHINES = re.compile(r"/(v1|oauth2|gate|healthz|readyz|metrics|openapi\.json|\.well-known|trail/[^/]+)(/|$)")
@@ -41,26 +41,7 @@ _MACHINES = re.compile(r"/(v1|oauth2|gate|healthz|readyz|metrics|openapi\.json|\
 
 def mount(app: FastAPI) -> None:
     """Add the pages; an address that is not there is answered by a page too, but where machines call."""
-<<<<<<< HEAD
     for room in ROOMS:
-=======
-    for room in (
-        signin,
-        gate,
-        stop,
-        enrolment,
-        requests,
-        people,
-        environments,
-        standing,
-        sessions,
-        watching,
-        trail,
-        vendor,
-        problems,
-        docs,
-    ):
->>>>>>> e80f54a (Describe the API for people on a page of the service's own, without a script)
         app.include_router(room.router)
     app.include_router(static_files.router)
     machines = app.exception_handlers.get(HTTPException)
