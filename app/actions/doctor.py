@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
-from app.actions import clientrows, seals
+from app.actions import clientrows, seals, standing_rows
 from app.actions.doctor_sessions import session_differences
 from app.actions.held import grant_row
 from app.actions.ledger import write
@@ -236,6 +236,8 @@ class _Examination:
             self.find(None, "the institution's name or notification addresses are not as the trail tells them")
         await self._judge_roster(world, world.state)
         await self._judge_requests(world)
+        for each in await standing_rows.differing(self.services.secrets, self.tx, self.log, world.standing):
+            self.find(None, f"the row of {each} is not as the trail tells it")
         async for words in session_differences(self.tx, self.log, self.services.secrets, world):
             self.find(None, words)
 

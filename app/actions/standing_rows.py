@@ -6,7 +6,7 @@ A row counts when its MAC holds and the trail tells the same of it: neither an o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from app.domain.errors import CountersignError
 from app.domain.events import SERVICE, Entry, Event
@@ -57,6 +57,13 @@ def _fold(found: Iterable[Entry]) -> StandingApproval | None:
     for entry in sorted(found, key=lambda each: each.index):
         state = given(state, entry) if state is None else evolve(state, entry)
     return state
+
+
+async def differing(secrets: Secrets, tx: Transaction, log: str, told: Mapping[str, StandingApproval]) -> list[str]:
+    """The ids of those whose rows are not what the trail, replayed, tells; for `doctor`."""
+    rows = {row.id: row for row in await standing.page(tx, log, _MANY)}
+    wanted = {key: row_of(secrets, log, state) for key, state in told.items()}
+    return sorted(key for key in rows.keys() | wanted.keys() if rows.get(key) != wanted.get(key))
 
 
 async def unfit(secrets: Secrets, tx: Transaction, institution: Institution) -> list[StandingApproval]:

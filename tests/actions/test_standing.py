@@ -178,6 +178,9 @@ async def test_rows_alone_serve_nothing(enrolled: World) -> None:
     wide = kept["state"] | {"uses": 99, "max_window_minutes": 480}
     await rewrite(world, tables.standing_approvals, {"id": given}, {"state": wide})
     assert (await world.file(minutes=60)).status == "pending"
+    assert [each.words for each in await examine(world.services)] == [
+        f"the row of {given} is not as the trail tells it"
+    ]
     async with behind(world) as connection:
         other = {**kept, "id": "sta_" + given[4:][::-1].replace("z", "0"), "state": {**kept["state"]}}
         await connection.execute(sa.insert(tables.standing_approvals).values(other))
