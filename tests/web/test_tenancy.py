@@ -43,7 +43,6 @@ PUBLIC = {
     "/stop": "tries are counted; tests/actions/test_stop_codes.py::test_who_guesses_is_told_nothing",
     "/v1/access-requests/events": "it never ends; its own tests try what is whose",
     "/docs": "no ids; its examples are made up",
-    "/openapi.json": "no ids; its examples are made up",
     "/problems/{slug}": "no ids",
     "/static/{version}/{name}": "no ids",
     "/oauth2/token": "no ids",
