@@ -100,6 +100,12 @@ def test_every_problem_is_told_with_its_status() -> None:
     assert [(statuses, slug) for statuses, slug in told if str(STATUS.get(slug)) not in statuses] == []
 
 
+def test_every_problem_that_the_api_may_answer_with_is_told() -> None:
+    told = {slug for row in _table((DOCS / "integrate.md").read_text(), "status") for slug in _SPAN.findall(row[1])}
+    described = (ROOT / "openapi" / "openapi.yaml").read_text()
+    assert set(re.findall(r"/problems/([a-z-]+)", described)) - told == set()
+
+
 def _table(text: str, head: str) -> list[list[str]]:
     """The cells of the table whose first column is headed so."""
     lines = text.partition(f"\n| {head} |")[2].splitlines()[2:]
