@@ -79,39 +79,38 @@ async def test_the_secret_is_not_kept_in_the_clear_and_the_same_key_gives_the_sa
     assert secret not in kept
 
 
-@pytest.mark.parametrize(
-    "changes,pointer",
-    [
-        ({"url": "ftp://cases.vendor.example/"}, "/url"),
-        ({"url": "https://user@cases.vendor.example/"}, "/url"),
-        ({"url": "https://cases.vendor.example/#x"}, "/url"),
-        ({"url": "cases.vendor.example"}, "/url"),
-        ({"url": "https://cases.vendor.example/\u0000"}, "/url"),
-        ({"url": ""}, "/url"),
-        ({"types": []}, "/types"),
-        ({"types": ["request.approved", "request"]}, "/types/1"),
-        ({"types": ["token.issued"]}, "/types/0"),
-        ({"types": ["re*"]}, "/types/0"),
-        ({"types": "request.*"}, "/types"),
-        ({"institutions": ["01NONE_INST"]}, "/institutions/0"),
-        ({"institutions": [CODE, "VENDOR"]}, "/institutions/1"),
-        ({"institutions": []}, "/institutions"),
-        ({"colour": "blue"}, "/colour"),
-    ],
+WRONG: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"url": "ftp://cases.vendor.example/"}, "/url"),
+    ({"url": "https://user@cases.vendor.example/"}, "/url"),
+    ({"url": "https://cases.vendor.example/#x"}, "/url"),
+    ({"url": "cases.vendor.example"}, "/url"),
+    ({"url": "https://cases.vendor.example/\u0000"}, "/url"),
+    ({"url": ""}, "/url"),
+    ({"types": []}, "/types"),
+    ({"types": ["request.approved", "request"]}, "/types/1"),
+    ({"types": ["token.issued"]}, "/types/0"),
+    ({"types": ["re*"]}, "/types/0"),
+    ({"types": "request.*"}, "/types"),
+    ({"institutions": ["01NONE_INST"]}, "/institutions/0"),
+    ({"institutions": [CODE, "VENDOR"]}, "/institutions/1"),
+    ({"institutions": []}, "/institutions"),
+    ({"colour": "blue"}, "/colour"),
 )
-async def test_what_cannot_be_told_is_refused_with_its_place(admin: Api, changes: dict[str, Any], pointer: str) -> None:
-    body = {"url": "https://cases.vendor.example/hooks", "types": ["request.*"]} | changes
-    answer = await admin.http.post(HOOKS, json=body)
-    assert (answer.status_code, [each["pointer"] for each in answer.json()["errors"]]) == (422, [pointer])
+
+
+async def test_what_cannot_be_told_is_refused_with_its_place(admin: Api) -> None:
+    for changes, pointer in WRONG:
+        body = {"url": "https://cases.vendor.example/hooks", "types": ["request.*"]} | changes
+        answer = await admin.http.post(HOOKS, json=body)
+        assert (answer.status_code, [each["pointer"] for each in answer.json()["errors"]]) == (422, [pointer]), changes
     assert (await admin.http.get(HOOKS)).json()["items"] == []
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]"])
-async def test_an_address_inside_is_refused_when_it_is_set(admin: Api, host: str) -> None:
+async def test_an_address_inside_is_refused_when_it_is_set(admin: Api) -> None:
     object.__setattr__(admin.world.services, "webhooks", Fetcher())
-    body = {"url": f"https://{host}/hooks", "types": ["*"]}
-    answer = await admin.http.post(HOOKS, json=body)
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/url")
+    for host in ("127.0.0.1", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]"):
+        answer = await admin.http.post(HOOKS, json={"url": f"https://{host}/hooks", "types": ["*"]})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/url"), host
 
 
 @pytest.mark.parametrize("problem", ["address", "scheme"])
