@@ -20,12 +20,15 @@ WITH new_leaves AS (
         (('PGB_' || :institution), :size + 1, decode(repeat('ab', 391), 'hex'), decode(repeat('ab', 32), 'hex'), 'mail.queued', ('PGB_' || :institution), 'req_' || lpad('' || :at || :client_id, 26, '0'))
 ), new_parts AS (
     INSERT INTO private_parts (log, idx, part) VALUES (('PGB_' || :institution), :size, decode(repeat('ab', 435), 'hex'))
+), new_changes AS (
+    INSERT INTO changes (log, idx, request, event, type, at) VALUES
+        (('PGB_' || :institution), :size, 'req_' || lpad('' || :at || :client_id, 26, '0'), 'evt_' || lpad('' || :at || :client_id || '4', 26, '0'), 'request.created', now())
 ) UPDATE logs SET size = :size + 2, edge = decode(repeat('ab', 128), 'hex'), last_at = now() WHERE log = ('PGB_' || :institution);
 INSERT INTO outbox (log, id, kind, about, payload, rendered, status, attempts, created_at, due_at, lease, error)
     VALUES (('PGB_' || :institution), 'evt_' || lpad('' || :at || :client_id || '1', 26, '0'), 'mail', 'req_' || lpad('' || :at || :client_id, 26, '0'), ('{"facts":"' || repeat('x', 1056) || '"}')::json, NULL, 'waiting', 0, now(), now(), NULL, NULL);
 INSERT INTO requests (log, id, number, short, client, status, created_index, decide_by, due_at, environment, case_number, engineer_id, created_at, updated_at, version, state)
     VALUES (('PGB_' || :institution), 'req_' || lpad('' || :at || :client_id, 26, '0'), '2026-' || lpad(:number::text, 4, '0'), substr(md5('' || :at || '-' || :client_id), 1, 12), repeat('c', 30), 'pending', :size, now() + interval '3 days', now() + interval '4 hours', 'alma-production', '06543215', 'e1234', now(), now(), 1, ('{"state":"' || repeat('x', 713) || '"}')::json);
-UPDATE idempotency SET status = 201, headers = ('{"ETag":"' || repeat('x', 77) || '"}')::json, body = decode(repeat('ab', 1116), 'hex')
+UPDATE idempotency SET status = 201, headers = ('{"ETag":"' || repeat('x', 77) || '"}')::json, body = decode(repeat('ab', 1145), 'hex')
     WHERE client = repeat('c', 30) AND key = 'k' || lpad('' || :at || '-' || :client_id, 31, '0');
 COMMIT;
 
@@ -62,6 +65,11 @@ WITH new_leaves AS (
         (('PGB_' || :institution), :size + 4, decode(repeat('ab', 366), 'hex'), decode(repeat('ab', 32), 'hex'), 'mail.queued', ('PGB_' || :institution), 'req_' || lpad('' || :at || :client_id, 26, '0'))
 ), new_parts AS (
     INSERT INTO private_parts (log, idx, part) VALUES (('PGB_' || :institution), :size, decode(repeat('ab', 77), 'hex'))
+), new_changes AS (
+    INSERT INTO changes (log, idx, request, event, type, at) VALUES
+        (('PGB_' || :institution), :size, 'req_' || lpad('' || :at || :client_id, 26, '0'), 'evt_' || lpad('' || :at || :client_id || '5', 26, '0'), 'decision.made', now()),
+        (('PGB_' || :institution), :size + 1, 'req_' || lpad('' || :at || :client_id, 26, '0'), 'evt_' || lpad('' || :at || :client_id || '6', 26, '0'), 'request.approved', now()),
+        (('PGB_' || :institution), :size + 2, 'req_' || lpad('' || :at || :client_id, 26, '0'), 'evt_' || lpad('' || :at || :client_id || '7', 26, '0'), 'request.activated', now())
 ) UPDATE logs SET size = :size + 5, edge = decode(repeat('ab', 96), 'hex'), last_at = now() WHERE log = ('PGB_' || :institution);
 INSERT INTO outbox (log, id, kind, about, payload, rendered, status, attempts, created_at, due_at, lease, error)
     VALUES (('PGB_' || :institution), 'evt_' || lpad('' || :at || :client_id || '2', 26, '0'), 'mail', 'req_' || lpad('' || :at || :client_id, 26, '0'), ('{"facts":"' || repeat('x', 1284) || '"}')::json, NULL, 'waiting', 0, now(), now(), NULL, NULL);

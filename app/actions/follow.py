@@ -73,7 +73,7 @@ async def wait(
         while True:
             shown = await look(services, caller, request_id)
             left = deadline - clock()
-            if left <= 0 or bell.stopping or not known(shown.view.etag):
+            if left <= 0 or bell.stopping or not known(shown.etag):
                 return shown
             turn_s = _seconds_to_turn(shown.view)
             del shown  # thousands may wait, each for another request

@@ -29,6 +29,14 @@ class Shown:
     view: RequestView
     revoked: frozenset[str]
     _body: bytes | None = None
+    _etag: str | None = None
+
+    @property
+    def etag(self) -> str:
+        """Its entity tag, made once."""
+        if self._etag is None:
+            self._etag = self.view.etag
+        return self._etag
 
     def body(self, render: Callable[[RequestView], bytes]) -> bytes:
         """What `render` makes of it, made once."""

@@ -142,11 +142,22 @@ async def metadata(services: ServicesDep) -> Response:
     return JSONResponse(oauth.metadata(services.base_url), headers=_cached())
 
 
-@router.get("/.well-known/jwks.json", response_model=dict[str, Any], summary="Public keys of tokens")
+class JwkSet(JSONResponse):
+    """RFC 7517, section 8.5.1."""
+
+    media_type = "application/jwk-set+json"
+
+
+@router.get(
+    "/.well-known/jwks.json",
+    response_class=JwkSet,
+    response_model=dict[str, Any],
+    summary="Public keys of tokens",
+)
 async def jwks(services: ServicesDep) -> Response:
     """Current, next, and retired while their tokens live."""
     keys = await access.jwks(services)
-    return JSONResponse(dict(keys), headers=_cached(), media_type="application/jwk-set+json")
+    return JwkSet(dict(keys), headers=_cached())
 
 
 def _cached() -> dict[str, str]:

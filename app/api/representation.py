@@ -48,7 +48,12 @@ def path(request_id: str) -> str:
 
 def headers(view: RequestView) -> dict[str, str]:
     """What goes with a representation."""
-    return {"ETag": view.etag, "Cache-Control": "private, no-cache"}
+    return tagged(view.etag)
+
+
+def tagged(etag: str) -> dict[str, str]:
+    """The same, of a tag that was made before."""
+    return {"ETag": etag, "Cache-Control": "private, no-cache"}
 
 
 def representation(services: Services, view: RequestView) -> answers.AccessRequest:

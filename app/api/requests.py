@@ -113,8 +113,8 @@ async def read(
         shown = await wait(services, caller, request_id, partial(names_tag, known), seconds)
     else:
         shown = await look(services, caller, request_id)
-    headers = representation.headers(shown.view) | applied
-    if known and names_tag(known, shown.view.etag):
+    headers = representation.tagged(shown.etag) | applied
+    if known and names_tag(known, shown.etag):
         return Response(None, 304, headers)
     return _json(shown.body(partial(representation.body, services)), headers)
 

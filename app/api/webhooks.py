@@ -124,7 +124,7 @@ async def change(
     "/{webhook_id}",
     status_code=204,
     summary="Remove a webhook",
-    responses=documented(*_ANY, "not-found", "stale", "trail-rolled-back"),
+    responses=documented(*_ANY, "not-found", "stale", "validation", "trail-rolled-back"),
 )
 async def remove(caller: Visitor, services: ServicesDep, webhook_id: str, if_match: IfMatch = None) -> Response:
     """It is told nothing more, what waits for it included."""
