@@ -25,7 +25,7 @@ from app.domain.events import Entry
 from app.domain.institution import Institution
 from app.domain.kinds import VENDOR
 from app.domain.people import Person
-from app.storage import clients, entries, grants, institutions, nodes, objects, requests, roster
+from app.storage import clients, entries, grants, institutions, nodes, objects, proposals, requests, roster
 from app.storage.database import Transaction
 from app.storage.institutions import InstitutionRow
 from app.storage.leaves import Stored
@@ -234,6 +234,9 @@ class _Examination:
             self.find(None, "the institution's row tells otherwise whether it is enrolled")
         if world.name not in (None, kept.name) or world.notify not in (None, notify_text(kept.notify)):
             self.find(None, "the institution's name or notification addresses are not as the trail tells them")
+        waiting = {row.id for row in await proposals.waiting(self.tx, self.log)}
+        for each in sorted(waiting ^ world.state.changes.keys()):
+            self.find(None, f"{each} waits {'in the table' if each in waiting else 'in the trail'} alone")
         await self._judge_roster(world, world.state)
         await self._judge_requests(world)
         for each in await standing_rows.differing(self.services.secrets, self.tx, self.log, world.standing):
