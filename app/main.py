@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
-import secrets
 import signal
 import threading
 import time
@@ -27,6 +25,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import api, bootstrap, web
 from app.actions.health import started
 from app.actions.services import Services
+from app.api.gate import Door
+from app.api.request_ids import request_id
 from app.settings import Settings, load
 from app.trail import canonical
 from app.web import WebSettings
@@ -34,7 +34,6 @@ from app.worker import configure_logs
 from app.worker import work as run_worker
 
 MAX_BODY = 64 << 20  # what no route goes beyond; rooms have lower limits of their own, and say so in their own words
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PACKAGE = Path(__file__).parent
 _log = structlog.get_logger("countersign.http")
 
@@ -53,19 +52,26 @@ def create_app(services: Services, settings: Settings, *, work: bool = False, ow
     app.state.web = WebSettings(settings.base_url, settings.secure_cookies)
     api.mount(app)
     web.mount(app)
+    app.open_door()
     return app
 
 
 class _App(FastAPI):
-    """Nothing stands outside of `RequestLog`, what answers crashes included; hot routes before the framework."""
+    """Nothing but the gate's yes stands outside of `RequestLog`, what answers crashes included; hot routes before the
+    framework.
+    """
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._outside = RequestLog(api.front(super().__call__, self))
+        self._outside: ASGIApp = RequestLog(api.front(super().__call__, self))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         await self._outside(scope, receive, send)
+
+    def open_door(self) -> None:
+        """Let the gate's yes stand in front of everything."""
+        self._outside = Door(self._outside, self.state.passage, self.state.services)
 
 
 def from_environment() -> FastAPI:
@@ -154,8 +160,8 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
-        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
-        own = (b"x-request-id", request_id.encode("latin-1"))
+        id_ = request_id(given)
+        own = (b"x-request-id", id_.encode("latin-1"))
         begun, status = time.perf_counter(), 500
 
         async def answer(message: Message) -> None:
@@ -165,7 +171,7 @@ class RequestLog:
                 message["headers"] = [*message.get("headers", ()), own]
             await send(message)
 
-        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        bound = structlog.contextvars.bind_contextvars(request_id=id_)
         try:
             await self._app(scope, receive, answer)
         finally:

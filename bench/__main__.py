@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 
-from bench import append_growth, create_approve, introspect, long_poll, token_mint, verify
+from bench import append_growth, create_approve, gate_check, introspect, long_poll, token_mint, verify
 from bench.measure import Result
 
 BENCHMARKS: dict[str, Callable[[], Result | Iterable[Result]]] = {
@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, Callable[[], Result | Iterable[Result]]] = {
     "introspect": introspect.run,
     "token_mint": token_mint.run,
     "long_poll": long_poll.run,
+    "gate_check": gate_check.run,
 }
 
 

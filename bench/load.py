@@ -10,6 +10,7 @@ from typing import cast
 
 import uvloop
 
+_EMPTY = b"HTTP/1.1 204 "
 _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: *([0-9]+)\r\n")
 
 
@@ -75,7 +76,8 @@ class _Connection(asyncio.Protocol):
         self._received += data
         head, end, body = self._received.partition(b"\r\n\r\n")
         length = _LENGTH.search(head + b"\r\n") if end else None
-        if length is not None and len(body) >= int(length[1]) and self._answer is not None:
+        whole = bool(end) and head.startswith(_EMPTY) if length is None else len(body) >= int(length[1])
+        if whole and self._answer is not None:
             self._answer.set_result(self._received)
 
     def connection_lost(self, exc: Exception | None) -> None:

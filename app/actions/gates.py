@@ -7,6 +7,7 @@ address of its browser) is nginx's word.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from app.actions.opening import GATE_LABEL
@@ -16,6 +17,7 @@ from app.domain.errors import Refusal, Refused, Unavailable
 from app.domain.institution import Institution
 from app.storage import institutions
 from app.storage.database import Transaction
+from app.tokens.secrets import Secrets
 
 RETURN_PATH = "/countersign/gate/return"
 UNKNOWN = Refusal("gate-unknown", "No environment's gate has this key.")
@@ -44,7 +46,13 @@ class Gate:
 
 def key_hash(services: Services, key: str | None) -> bytes:
     """What is kept of a gate key."""
-    return services.secrets.mac(GATE_LABEL, (key or "").encode("utf-8", "surrogatepass"))
+    return _hashed(services.secrets, key or "")
+
+
+@lru_cache(maxsize=1024)
+def _hashed(secrets: Secrets, key: str) -> bytes:
+    """Remembered: the same few keys come with every request at every gate."""
+    return secrets.mac(GATE_LABEL, key.encode("utf-8", "surrogatepass"))
 
 
 async def gate_of(tx: Transaction, hashed: bytes) -> Gate:

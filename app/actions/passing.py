@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import orjson
+
 from app.actions.credentials import Credential, session_of, tokens_that_count
 from app.actions.gates import Gate, gate_of
 from app.actions.reports import Report, hear_locked
@@ -28,7 +30,6 @@ from app.storage.gates import AtGate
 from app.storage.grouped import GroupCommit
 from app.storage.leaves import MAX_AHEAD
 from app.storage.sessions import LIVING, SessionRow
-from app.trail import canonical
 
 KIND = "request"
 _GATE = Opener()
@@ -51,7 +52,7 @@ class Question:
 
     def reported(self, at: datetime) -> Reported:
         """The request as activity of its session."""
-        return Reported(at, KIND, self.summary, canonical.encode({"ip": self.ip}).decode())
+        return Reported(at, KIND, self.summary, orjson.dumps({"ip": self.ip}).decode())
 
 
 @dataclass(frozen=True, slots=True)

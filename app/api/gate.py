@@ -1,28 +1,38 @@
 """The gate's question over HTTP, for nginx's `auth_request` and its like: 2xx lets a request through, nothing else.
 
 nginx sets the headers that say what is asked about. What the browser sent beside them is read only for what it shows:
-the gate's cookie, or a token.
+the gate's cookie, or a token. `Door` answers the yes, in front of everything else and with no line in the log: the
+request that passes was written down already, in the database. Whatever is no yes goes on to the route.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.actions.credentials import GATE_COOKIE, read_credential
 from app.actions.gates import key_hash
 from app.actions.passing import Passage, Passed, Question
+from app.actions.services import Services
 from app.api.hot import HotRoute
 from app.api.problems import documented
+from app.api.request_ids import request_id
 from app.api.route import Call
-from app.domain.errors import Refused
+from app.domain.errors import Refusal, Refused
 from app.domain.gate import masked, method_of, plain
 from app.identity.browser import cookie_name, cookie_of
 
+PATH = "/gate/check"
 MAX_ADDRESS = 100
+_ANSWER = "countersign.gate"
+_COOKIES = {secure: cookie_name(GATE_COOKIE, secure=secure) for secure in (True, False)}
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
+_GUARDS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 hot = APIRouter(route_class=HotRoute, tags=["Gate"])
 
 
@@ -41,7 +51,7 @@ _ASKED = {
 
 
 @hot.get(
-    "/gate/check",
+    PATH,
     status_code=204,
     summary="May this request pass?",
     responses=documented("unauthorized", "gate-unknown", "session-foreign", "access-over", "unavailable"),
@@ -49,32 +59,62 @@ _ASKED = {
 )
 async def check(call: Call) -> Response:
     """204, with whose session it is, once the request is recorded as its activity; anything else is no."""
-    services, headers = call.app.state.services, call.headers
-    passage: Passage = call.app.state.passage
-    cookie = cookie_of(headers.get("cookie", ""), _COOKIES[services.base_url.startswith("https:")])
-    method, uri = headers.get("x-original-method", ""), headers.get("x-original-uri", "")
-    question = Question(
-        gate_key=key_hash(services, headers.get("countersign-gate-key")),
-        credential=read_credential(services, cookie, headers.get("authorization")),
-        summary=f"{method_of(method)} {masked(uri)}",
-        ip=plain(headers.get("x-real-ip", ""))[:MAX_ADDRESS],
+    answer = call.scope.get(_ANSWER) or await _ask(call.app.state.passage, call.app.state.services, call.scope)
+    if isinstance(answer, Passed):
+        return Response(status_code=204, headers={name.decode(): value.decode() for name, value in _told(answer)})
+    if isinstance(answer, Refusal):
+        raise Refused(answer)
+    raise answer
+
+
+class Door:
+    """ASGI: the gate's yes, before anything else looks at the call."""
+
+    def __init__(self, app: ASGIApp, passage: Passage, services: Services) -> None:
+        self._app, self._passage, self._services = app, passage, services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        answer = await _ask(self._passage, self._services, scope)
+        if not isinstance(answer, Passed):
+            scope[_ANSWER] = answer
+            await self._app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        headers = [*_told(answer), *_GUARDS, (b"x-request-id", request_id(given).encode())]
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _ask(passage: Passage, services: Services, scope: Scope) -> Passed | Refusal | Exception:
+    """What is answered; an error too is an answer, which the route raises."""
+    try:
+        headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        return await passage.ask(_question(services, headers))
+    except Exception as error:  # noqa: BLE001 -- the route raises it, where it is told and logged
+        return error
+
+
+def _question(services: Services, headers: Mapping[bytes, bytes]) -> Question:
+    def given(name: bytes) -> str:
+        return headers.get(name, b"").decode("latin-1")
+
+    cookie = cookie_of(given(b"cookie"), _COOKIES[services.base_url.startswith("https:")])
+    return Question(
+        gate_key=key_hash(services, given(b"countersign-gate-key")),
+        credential=read_credential(services, cookie, given(b"authorization")),
+        summary=f"{method_of(given(b'x-original-method'))} {masked(given(b'x-original-uri'))}",
+        ip=plain(given(b"x-real-ip"))[:MAX_ADDRESS],
     )
-    passed = await passage.ask(question)
-    if not isinstance(passed, Passed):
-        raise Refused(passed)
-    return Response(status_code=204, headers=_told(passed))
 
 
-_COOKIES = {secure: cookie_name(GATE_COOKIE, secure=secure) for secure in (True, False)}
-
-
-def _told(passed: Passed) -> dict[str, str]:
-    return {
-        "Countersign-Session": passed.session,
-        "Countersign-Institution": passed.institution,
-        "Countersign-Account": passed.account,
-        "Countersign-Engineer": quote(passed.engineer, safe=_VISIBLE),
-    }
-
-
-_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
+def _told(passed: Passed) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"countersign-session", passed.session.encode()),
+        (b"countersign-institution", passed.institution.encode()),
+        (b"countersign-account", passed.account.encode()),
+        (b"countersign-engineer", quote(passed.engineer, safe=_VISIBLE).encode()),
+    ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,12 +11,12 @@ from random import Random
 
 import pytest
 
+from tests.counts import times
 from tests.fixtures.postgres import DatabaseUrls, PostgresServer
 from tests.gate.yard import Yard, run_yard
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
-KILLS = int(os.environ.get("TEST_GATE_KILLS", "10"))
-"""100 in the long form."""
+KILLS = times(10, 100)
 ENGINEERS, CLICKERS = 3, 8
 
 
