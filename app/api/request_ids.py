@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 
-HEADER = "X-Request-ID"
 _FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
