@@ -21,7 +21,11 @@ from app.domain.recording import SILENCE
 from app.storage import activity, sessions
 from app.storage.activity import SEAL_AFTER, EventRow
 from app.storage.database import Transaction
+from app.storage.grouped import GroupCommit
 from app.storage.sessions import SessionRow
+
+TOGETHER = 32
+"""Reports of one commit: each may be a body of the largest size, and all of them stand in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,23 @@ class Heard:
     not_after: datetime
 
 
-async def report(services: Services, given: Report) -> Heard:
-    """Record a report, committed when this returns. Raises `Refused` not-found, `Unavailable`."""
-    async with services.database.begin() as tx:
-        (heard,) = await hear_many(services, tx, [given])
-    return heard or await hear_one(services, given)
+class Reports:
+    """Takes the reports that reach a process at the same time together: one commit for all of them.
+
+    Whoever is heard joins a transaction that begins after the call, so an ending committed before it is seen.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._group = GroupCommit(services.database, self._write, limit=TOGETHER)
+
+    async def take(self, given: Report) -> Heard:
+        """Record a report, committed when this returns. Raises `Refused` not-found, `Unavailable`."""
+        heard = await self._group.put(given)
+        return heard or await hear_one(self._services, given)
+
+    async def _write(self, tx: Transaction, reports: Sequence[Report]) -> list[Heard | None]:
+        return await hear_many(self._services, tx, reports)
 
 
 async def hear_many(services: Services, tx: Transaction, reports: Sequence[Report]) -> list[Heard | None]:

@@ -1,7 +1,7 @@
 """What a gateway's client asks of sessions beside opening and reporting: to read and list them, and to end its own.
 
-A client sees the sessions at its audiences in its institutions, the gate's among them. It reports and ends those that
-it opened; to any other it is told what it is told of none.
+A client sees the sessions at its audiences in its institutions, the gate's among them. It ends those that it opened; of
+any other it is told what it is told of none.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 from app.actions.cursors import cursor_of, open_cursor
 from app.actions.ledger import NOT_FOUND
-from app.actions.reports import Heard, Report, hear_one, report
 from app.actions.services import Services
 from app.actions.sessions import BY_GATE, SessionView, settle, view, view_of, watch_session
-from app.actions.watched import Reported
 from app.domain.errors import Refusal, Refused
 from app.domain.session import State
 from app.storage import clients, sessions
@@ -73,15 +71,6 @@ async def find(
             before = rows[-1].id
     items = tuple(found[:limit])
     return Page(items, cursor_of(items[-1].row.id) if len(found) > limit else None)
-
-
-async def tell(
-    services: Services, caller: Caller, session_id: str, events: tuple[Reported, ...], *, inside: bool
-) -> Heard:
-    """Report activity of a session that the caller opened. `inside`: of a transaction that has begun, which locks the
-    log first. Raises `Refused` not-found.
-    """
-    return await (hear_one if inside else report)(services, Report(session_id, caller.cli, events))
 
 
 async def end(services: Services, caller: Caller, session_id: str, summary: str) -> SessionView:

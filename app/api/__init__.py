@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from app.actions.passing import Passage
+from app.actions.reports import Reports
 from app.api import (
     admin,
     events,
@@ -38,7 +39,7 @@ ROOMS = (
     *(oauth, events, requests, sessions, recordings, admin, institutions, roster, rules),
     *(standing, findings, webhooks, trail, tiles, health),
 )
-HOT = (oauth.hot, gate.hot)
+HOT = (oauth.hot, gate.hot, sessions.hot)
 """Routes of `HotRoute`s, which stand in front of everything else."""
 
 
@@ -78,6 +79,7 @@ def mount(app: FastAPI) -> None:
         return JSONResponse(document)
 
     app.state.passage = Passage(app.state.services)
+    app.state.reports = Reports(app.state.services)
     app.include_router(every)
     app.include_router(own)
     app.exception_handler(HTTPException)(not_there)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from app.api import examples
 from app.api.problems import MEDIA_TYPE, Problem
+from app.api.session_schemas import NewActivity
 from app.api.webhook_forms import WebhookMessage
 from app.api.webhooks import told
 
@@ -38,8 +40,8 @@ def description(router: APIRouter, version: str) -> dict[str, Any]:
     )
     schemas = document["components"]["schemas"]
     for model in (Problem, WebhookMessage):
-        described = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
-        schemas |= described.pop("$defs") | {model.__name__: described}
+        schemas |= _schemas(model, "serialization")
+    schemas |= _schemas(NewActivity, "validation")  # what a hot route reads
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no route answers with
         schemas.pop(name, None)
     for name, example in examples.SCHEMAS.items():
@@ -52,6 +54,11 @@ def description(router: APIRouter, version: str) -> dict[str, Any]:
         _explain(operation.get("parameters", []))
         _show(path, operation)
     return document
+
+
+def _schemas(model: type[BaseModel], mode: Literal["serialization", "validation"]) -> dict[str, Any]:
+    described = model.model_json_schema(mode=mode, ref_template="#/components/schemas/{model}")
+    return {**described.pop("$defs"), model.__name__: described}
 
 
 def _bind(operation: dict[str, Any]) -> None:

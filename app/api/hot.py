@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.once import KEY_PARAMETER
 from app.api.route import ApiRoute, Call
 
 
@@ -40,6 +43,30 @@ class HotRoute(ApiRoute):
             return await self.answer(Call(request.scope, request.receive))
 
         return handler
+
+
+B = TypeVar("B", bound=BaseModel)
+
+
+async def read_body(call: Call, model: type[B]) -> B:
+    """The body, as FastAPI would have read it. Raises `Refused`: unsupported-media-type, malformed, too-large; and
+    `RequestValidationError`.
+    """
+    value = await call.json()
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise RequestValidationError([each | {"loc": ("body", *each["loc"])} for each in error.errors()]) from None
+
+
+def described(scope: str, model: type[BaseModel]) -> dict[str, Any]:
+    """What a route's description says of whom it answers and what it reads: a JSON body, and an `Idempotency-Key`."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {
+        "security": [{"client": [scope]}],
+        "parameters": [KEY_PARAMETER],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+    }
 
 
 class Front:

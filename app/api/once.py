@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from app.actions.once import Answer, Key
@@ -26,15 +28,18 @@ from app.tokens.clients import Caller
 PROBLEMS = ("idempotency-in-progress", "idempotency-mismatch", "too-large", "validation")
 """What a route that takes part documents."""
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1,
-        max_length=255,
-        pattern="^[!-~]+$",
-        description="The same key and the same request are answered by the first answer, for 24 hours.",
-    ),
-]
+_FORM: dict[str, Any] = {"min_length": 1, "max_length": 255, "pattern": "^[!-~]+$"}
+_WORDS = "The same key and the same request are answered by the first answer, for 24 hours."
+_KEY: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(**_FORM)])
+HEADER = "idempotency-key"
+KEY_PARAMETER: dict[str, Any] = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": _WORDS,
+}
+IdempotencyKey = Annotated[str | None, Header(description=_WORDS, **_FORM)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,15 @@ async def once(request: Request, services: ServicesDep, idempotency_key: Idempot
     target = request.scope.get("raw_path") or request.url.path.encode()
     asked = b"\n".join((request.method.encode(), target, request.scope["query_string"], await request.body()))
     return Once(services, Key(idempotency_key, sha256(asked).digest()))
+
+
+async def once_of(call: Request, services: Services) -> Once:
+    """The same for a route that reads its call itself. Raises `RequestValidationError` for a key of another form."""
+    given = call.headers.get(HEADER)
+    try:
+        return await once(call, services, None if given is None else _KEY.validate_python(given))
+    except ValidationError as error:
+        raise RequestValidationError([each | {"loc": ("header", HEADER)} for each in error.errors()]) from None
 
 
 OnceDep = Annotated[Once, Depends(once)]

@@ -26,15 +26,22 @@ def _address(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    if any(unicodedata.category(char) == "Cc" and char not in "\n\t" for char in text):
+    if not text.isprintable() and any(unicodedata.category(char) == "Cc" and char not in "\n\t" for char in text):
         raise PydanticCustomError("control_character", "Take out the control characters.")
     return text
 
 
-def _detail(value: Any) -> Any:
-    if len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")) > MAX_DETAIL:
+def _detail(value: Any) -> str | None:
+    """Its JSON text, as it is kept."""
+    if value is None:
+        return None
+    text = _encode(value)
+    if 4 * len(text) > MAX_DETAIL and len(text.encode("utf-8", "surrogatepass")) > MAX_DETAIL:
         raise PydanticCustomError("detail", "As JSON, this is at most {most} bytes.", {"most": MAX_DETAIL})
-    return value
+    return text
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 
 class SessionClient(Strict):
@@ -63,7 +70,7 @@ class Activity(Strict):
     at: Instant
     kind: Annotated[str, Field(min_length=1, max_length=40), Line]
     summary: Annotated[str, Field(max_length=1000), AfterValidator(_clean)]
-    detail: Annotated[Any, AfterValidator(_detail)] = None
+    detail: Annotated[Any, AfterValidator(_detail)] = None  # once read, its JSON text
 
 
 _EVENT: dict[str, Any] = {

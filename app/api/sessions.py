@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from app.actions import session_calls, sessions
+from app.actions.callers import authenticate
 from app.actions.journey import Where
 from app.actions.ledger import NOT_FOUND
+from app.actions.reports import Heard, Report, hear_one
 from app.actions.services import Services
 from app.actions.sessions import SessionView
 from app.actions.watched import Reported
+from app.api import guard
 from app.api import session_schemas as schemas
 from app.api.guard import ProofHeader, ServicesDep, holder_of, needs
+from app.api.hot import HotRoute, described, read_body
 from app.api.lists import next_link
 from app.api.once import PROBLEMS as KEYED
-from app.api.once import OnceDep
+from app.api.once import OnceDep, once_of
 from app.api.problems import documented
-from app.api.route import ApiRoute
+from app.api.route import ApiRoute, Call
 from app.domain.errors import Refused
 from app.domain.ids import is_id
 from app.domain.recording import HEARTBEAT
 from app.tokens.clients import Caller
 
 router = APIRouter(prefix="/v1/sessions", route_class=ApiRoute, tags=["Sessions"])
+hot = APIRouter(prefix="/v1/sessions", route_class=HotRoute, tags=["Sessions"])
 
 Gateway = Annotated[Caller, Depends(needs("sessions"))]
 _ANY = ("unauthorized", "insufficient-scope", "unavailable")
@@ -98,23 +102,37 @@ async def read(caller: Gateway, services: ServicesDep, session_id: SessionId) ->
     return _json(shown(await session_calls.read(services, caller, session_id)))
 
 
-@router.post(
+@hot.post(
     "/{session_id}/activity",
     response_model=schemas.Heard,
     summary="Report what happened, and learn whether the session goes on",
     responses=documented(*_ANY, *_BODY, "not-found", "trail-rolled-back"),
+    openapi_extra=described("sessions", schemas.NewActivity),
 )
-async def activity(caller: Gateway, once: OnceDep, session_id: SessionId, told: schemas.NewActivity) -> Response:
+async def activity(call: Call, session_id: str) -> Response:
     """Durably kept before it is answered; also the heartbeat. After the end it is kept as late, and told so."""
+    services = call.app.state.services
+    caller = await authenticate(services, guard.shown(call), "sessions")
+    once = await once_of(call, services)
+    report = Report(await session_id_of(session_id), caller.cli, await _told(call))
+    if once.key is None:
+        return _heard(await call.app.state.reports.take(report))
 
     async def act(services: Services) -> Response:
-        events = tuple(map(_reported, told.events))
-        heard = await session_calls.tell(services, caller, session_id, events, inside=once.key is not None)
-        until = heard.not_after if heard.goes_on else None
-        answer = schemas.Heard(goes_on=heard.goes_on, not_after=until, because=heard.because)
-        return Response(answer.model_dump_json(by_alias=True, exclude_none=True), media_type="application/json")
+        return _heard(await hear_one(services, report))  # the key's transaction has begun: the log is locked first
 
     return await once(caller, act)
+
+
+async def _told(call: Call) -> tuple[Reported, ...]:
+    told = await read_body(call, schemas.NewActivity)
+    return tuple(Reported(each.at, each.kind, each.summary, each.detail) for each in told.events)
+
+
+def _heard(heard: Heard) -> Response:
+    until = heard.not_after if heard.goes_on else None
+    answer = schemas.Heard(goes_on=heard.goes_on, not_after=until, because=heard.because)
+    return Response(answer.model_dump_json(by_alias=True, exclude_none=True), media_type="application/json")
 
 
 @router.post(
@@ -157,11 +175,6 @@ def shown(view: SessionView) -> schemas.Session:
             gaps=[schemas.Gap(start=gap.start, end=gap.end) for gap in coverage.gaps],
         ),
     )
-
-
-def _reported(told: schemas.Activity) -> Reported:
-    detail = None if told.detail is None else json.dumps(told.detail, ensure_ascii=False, sort_keys=True)
-    return Reported(told.at, told.kind, told.summary, detail)
 
 
 def _json(

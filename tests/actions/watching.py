@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 
-from app.actions import grants, reports, sessions
-from app.actions.reports import Heard, Report
+from app.actions import grants, sessions
+from app.actions.reports import Heard, Report, Reports
+from app.actions.services import Services
 from app.actions.watched import Reported
 from app.storage import sessions as rows
 from app.storage.sessions import SessionRow
@@ -33,7 +35,13 @@ async def opened(world: World, request: str | None = None) -> str:
 async def report(world: World, session: str, *summaries: str) -> Heard:
     """Report events."""
     events = tuple(Reported(world.now(), "page", summary, '{"status":200}') for summary in summaries)
-    return await reports.report(world.services, Report(session, world.client, events))
+    return await _reports(world.services).take(Report(session, world.client, events))
+
+
+@lru_cache(maxsize=1)
+def _reports(services: Services) -> Reports:
+    """Those of a process, so that who reports at once is heard at once."""
+    return Reports(services)
 
 
 async def row_of(world: World, session: str) -> SessionRow:

@@ -16,6 +16,7 @@ from fastapi.routing import iter_route_contexts
 from app.actions.once import KEY_LIFE, Answer, Key, once
 from app.actions.services import Services
 from app.api import routers
+from app.api.once import KEY_PARAMETER
 from app.api.once import once as once_dependency
 from app.domain.errors import Refusal, Refused, Unavailable
 from app.storage import tables
@@ -36,7 +37,8 @@ def _posts() -> Iterator[tuple[str, bool]]:
     """Path of every POST below `/v1`, and whether it takes part."""
     for route in iter_route_contexts(routers().routes):
         if "POST" in (route.methods or ()) and (route.path or "").startswith("/v1/"):
-            yield route.path or "", _asks_for_key(route.dependant)
+            hot = KEY_PARAMETER in (route.openapi_extra or {}).get("parameters", [])
+            yield route.path or "", hot or _asks_for_key(route.dependant)
 
 
 def test_every_post_takes_a_key_but_minting_and_clients() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.storage import activity
 from tests.actions.worlds import CODE
 from tests.api.conftest import ACCESS, CONSOLE, Api, basic, events
 from tests.tokens.proofs import KEY, OTHER_KEY, proof
@@ -84,6 +85,45 @@ async def test_a_key_repeats_the_answer_and_not_the_report(calls: Api, gateway: 
     assert [each.headers.get("idempotency-replayed") for each in answers] == [None, "true", "true"]
     await calls.http.post(f"{SESSIONS}/{session['id']}/end", json={"summary": "Done."}, headers=gateway)
     assert [each["events"] for each in await events(calls, "session.segment_sealed")] == [1]
+
+
+async def test_reports_that_come_at_once_are_each_kept_once_and_in_whole(calls: Api, gateway: dict[str, str]) -> None:
+    sessions = [(await opened(calls, gateway))["id"] for _ in range(2)]
+    ended = await calls.http.post(f"{SESSIONS}/{sessions[1]}/end", json={"summary": "Done."}, headers=gateway)
+    assert ended.is_success
+    work = [
+        calls.http.post(f"{SESSIONS}/{session}/activity", json=happened(calls, f"a{n}", f"b{n}"), headers=gateway)
+        for n in range(20)
+        for session in (*sessions, "ses_01kam57d3cf6v9q0m1x2z8e4rt")
+    ]
+    answers = await asyncio.gather(*work)
+    assert [each.status_code for each in answers] == [200, 200, 404] * 20
+    assert [each.json()["continue"] for each in answers if each.is_success] == [True, False] * 20
+    async with calls.world.services.database.read() as tx:
+        for session in sessions:
+            kept = await activity.read(tx, CODE, session, 1, 100, 100)
+            assert [each.n for each in kept] == list(range(1, 41))
+            assert sorted(each.summary for each in kept) == sorted(f"{x}{n}" for n in range(20) for x in "ab")
+            assert all(b.summary == f"b{a.summary[1:]}" for a, b in zip(kept[::2], kept[1::2], strict=True))
+
+
+async def test_a_report_is_refused_for_whoever_calls_before_anything_else_is_looked_at(
+    calls: Api, gateway: dict[str, str]
+) -> None:
+    path = f"{SESSIONS}/{(await opened(calls, gateway))['id']}/activity"
+    keyed = gateway | {"Idempotency-Key": "a key with blanks"}
+    plain = gateway | {"Content-Type": "text/plain"}
+    answers = [
+        await calls.http.post(path, content=b"no JSON", headers={"Authorization": "Bearer x"}),
+        await calls.http.post(path, content=b"no JSON", headers={"Authorization": await calls.token(scope="requests")}),
+        await calls.http.post(path, json=happened(calls, "x"), headers=keyed),
+        await calls.http.post(f"{SESSIONS}/ses_none/activity", json=happened(calls, "x"), headers=gateway),
+        await calls.http.post(path, content=b"{}", headers=plain),
+        await calls.http.post(path, content=b"{", headers=gateway | {"Content-Type": "application/json"}),
+    ]
+    assert [each.status_code for each in answers] == [401, 403, 422, 404, 415, 400]
+    assert answers[2].json()["errors"][0]["pointer"] == "/idempotency-key"
+    assert (await calls.http.get(path, headers=gateway)).status_code == 405
 
 
 async def test_a_session_learns_at_its_next_call_that_its_access_was_given_back(
