@@ -69,7 +69,7 @@ async def wait(
     clock = asyncio.get_running_loop().time
     deadline = clock() + seconds
     bell = services.follow.bell
-    with services.follow.place(caller, "waits", WAITS), bell.watch(request_id) as watch:
+    with services.follow.place(caller.cli, "waits", WAITS), bell.watch(request_id) as watch:
         while True:
             shown = await look(services, caller, request_id)
             left = deadline - clock()
@@ -103,7 +103,7 @@ class Stream:
         clock = asyncio.get_running_loop().time
         deadline, position = clock() + self.seconds, self.position
         yield Mark(position)
-        with self.follow.place(self.caller, "streams"), self.follow.bell.watch() as watch:
+        with self.follow.place(self.caller.cli, "streams"), self.follow.bell.watch() as watch:
             while not self.follow.bell.stopping and clock() < deadline:
                 try:
                     page = await self.follow.page(position)
@@ -121,7 +121,7 @@ class Stream:
 
 async def begin(services: Services, caller: Caller, since: int | None) -> Stream:
     """A stream from a position on, or from now. Raises `Refused`: events-forgotten, too-many-requests."""
-    with services.follow.place(caller, "streams", STREAMS):
+    with services.follow.place(caller.cli, "streams", STREAMS):
         await services.follow.number()
     async with services.database.read() as tx:
         reach, now = await changes.reach(tx), await tx.now()

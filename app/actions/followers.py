@@ -17,7 +17,6 @@ from app.storage import changes, clients, requests
 from app.storage.changes import ChangeRow
 from app.storage.database import Database, Transaction
 from app.storage.grouped import GroupCommit, GroupedRead
-from app.tokens.clients import Caller
 
 PAGE = 50
 
@@ -88,11 +87,11 @@ class Followers:
         return await self._pages.get(position) or Page((), position, full=False, revoked=frozenset())
 
     @contextmanager
-    def place(self, caller: Caller, kind: str, most: float = inf) -> Iterator[None]:
-        """One of the `most` places that a client has. Raises `Refused` too-many-requests."""
-        key = (caller.cli, kind)
+    def place(self, who: str, kind: str, most: float = inf) -> Iterator[None]:
+        """One of the `most` places that a client, or a visitor, has. Raises `Refused` too-many-requests."""
+        key = (who, kind)
         if self._open[key] >= most:
-            raise Refused(Refusal("too-many-requests", f"At most {most} {kind} of one client at once.", retry_after=5))
+            raise Refused(Refusal("too-many-requests", f"At most {most} {kind} of one reader at once.", retry_after=5))
         self._open[key] += 1
         try:
             yield

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -112,8 +113,12 @@ class Post:
         for address in self._book.row.notify:
             self._queue(ImplementationNotice(notice, grant.not_before, grant.not_after), [], [address])
 
-    def session(self, event: Literal["opened", "ended"], opened_at: datetime, by: str | None, **details: Any) -> None:
-        """Tell approvers that a session was opened, or is over; `by` is the gateway's client, null at the gate."""
+    def session(
+        self, event: Literal["opened", "ended"], session: str, opened_at: datetime, by: str | None, **details: Any
+    ) -> None:
+        """Tell approvers that a session was opened, or is over, with the way to its page; `by` is the gateway's client,
+        null at the gate.
+        """
         request = self._held.request
         grant = request.grant
         if grant is None:
@@ -121,6 +126,7 @@ class Post:
         until = grant.not_after if grant.ended_at is None and self._book.now < grant.not_after else None
         for reader in self.approvers():
             facts = self._facts(request, "approver", _ground(grant.ground))
+            facts = replace(facts, link=self._book.services.page(f"/sessions/{session}"))
             self._queue(SessionNotice(event, facts, opened_at, until, by, **details), [reader])
 
     def message(self, remark: Remark, earlier: Remark | None, *, but: str | None = None) -> None:

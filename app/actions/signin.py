@@ -127,8 +127,11 @@ def _mac(services: Services, token: bytes, names: tuple[str, str, str, str, str]
     return services.secrets.mac("row/web-session", token, *names).hex()
 
 
-async def visitor(services: Services, cookie: str | None) -> Visitor | None:
-    """Who a cookie belongs to, with the roles of this instant; None when the session is over or the person is gone."""
+async def visitor(services: Services, cookie: str | None, *, used: bool = True) -> Visitor | None:
+    """Who a cookie belongs to, with the roles of this instant; None when the session is over or the person is gone.
+
+    `used`: the session counts as used now, unlike where a page that was left open asks by itself.
+    """
     if cookie is None:
         return None
     async with services.database.look() as tx:
@@ -141,7 +144,7 @@ async def visitor(services: Services, cookie: str | None) -> Visitor | None:
     if session.details.get("mac") != _session_mac(services, session):
         return None
     found = _visitor(services, cookie, present)
-    if found is not None and now - session.seen_at > TOUCH_AFTER:
+    if used and found is not None and now - session.seen_at > TOUCH_AFTER:
         await _touch(services, session, now)
     return found
 

@@ -211,7 +211,7 @@ class Watched:
                 "words": words,
             }
         )
-        (await post(self.subject)).session(event, row.opened_at, name, **details)
+        (await post(self.subject)).session(event, row.id, row.opened_at, name, **details)
 
     async def store(self) -> None:
         """Write the row, where it changed, with its MAC. What was told is appended."""

@@ -110,9 +110,11 @@ async def read(tx: Transaction, log: str, session: str, first: int, last: int, l
     return [EventRow(*found) for found in await tx.connection.execute(query.order_by(_EVENTS.c.n).limit(limit))]
 
 
-async def latest(tx: Transaction, log: str, session: str, limit: int) -> list[EventRow]:
-    """The last events of a session, newest first."""
+async def latest(tx: Transaction, log: str, session: str, limit: int, before: int | None = None) -> list[EventRow]:
+    """The last events of a session, newest first; those numbered below `before`."""
     query = select_rows(_EVENTS, EventRow).where(_EVENTS.c.log == log, _EVENTS.c.session == session)
+    if before is not None:
+        query = query.where(_EVENTS.c.n < before)
     result = await tx.connection.execute(query.order_by(_EVENTS.c.n.desc()).limit(limit))
     return [EventRow(*found) for found in result]
 

@@ -142,6 +142,11 @@ async def of_requests(
     return found
 
 
+async def of_subject(tx: Transaction, log: str, subject: str, types: Sequence[str]) -> list[Stored]:
+    """The entries of these types about one subject, by rising index."""
+    return await _read(tx, _select(log).where(_LEAVES.c.subject == subject, _LEAVES.c.type.in_(types)))
+
+
 async def subjects_of(
     tx: Transaction, logs: Sequence[str], subjects: Sequence[str], types: tuple[str, ...]
 ) -> frozenset[str]:

@@ -171,7 +171,7 @@ async def _store(
         for each in stored
         if each.entry.type in SEEN
     ]
-    tx.told.update(each.entry.subject for each in stored if each.entry.type in SEEN)
+    tx.told.update(each.entry.subject for each in stored if each.entry.type in SEEN or _of_session(each.entry))
     rows = [(log, row.level, row.index, row.hashes, row.root) for row in plan.rows]
     grown = {"key": log, "size": plan.edge.size, "edge": plan.edge.hashes, "last_at": head.at}
     if tx.dialect == "postgresql":
@@ -187,6 +187,11 @@ async def _store(
         await _insert(tx, _CHANGES, changes)
         await tx.connection.execute(_GROW, grown)
     await _insert(tx, _TILES, rows)
+
+
+def _of_session(entry: Entry) -> bool:
+    """Whether somebody who watches a session is to look again."""
+    return entry.type.startswith("session.")
 
 
 async def _insert(tx: Transaction, table: sa.Table, rows: Sequence[tuple[object, ...]]) -> None:

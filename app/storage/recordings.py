@@ -60,6 +60,20 @@ async def of_session(tx: Transaction, log: str, session: str) -> list[PartRow]:
     return [PartRow(*found) for found in await tx.connection.execute(query.order_by(_PARTS.c.n))]
 
 
+async def latest(tx: Transaction, log: str, session: str, limit: int, before: int | None = None) -> list[PartRow]:
+    """The last parts of a session, by number, newest first; those numbered below `before`."""
+    query = select_rows(_PARTS, PartRow).where(_PARTS.c.log == log, _PARTS.c.session == session)
+    if before is not None:
+        query = query.where(_PARTS.c.n < before)
+    return [PartRow(*found) for found in await tx.connection.execute(query.order_by(_PARTS.c.n.desc()).limit(limit))]
+
+
+async def count(tx: Transaction, log: str, session: str) -> int:
+    """How many parts a session has."""
+    query = sa.select(sa.func.count()).where(_PARTS.c.log == log, _PARTS.c.session == session)
+    return int((await tx.connection.execute(query)).scalar_one())
+
+
 async def logs_kept(tx: Transaction, before: datetime) -> list[str]:
     """The institutions that have parts from before an instant."""
     query = sa.select(_PARTS.c.log).where(_PARTS.c.erased_at.is_(None), _PARTS.c.at <= before).distinct()

@@ -18,7 +18,7 @@ from app.actions.signin import Visitor
 from app.identity import browser as browsers
 from app.web import text
 from app.web.static_files import static
-from app.web.times import Times, country, length
+from app.web.times import Times, country, lasted, length
 
 SESSION = "countersign"
 BROWSER = "countersign-browser"
@@ -41,7 +41,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-_TEMPLATES.filters |= {"shown": text.shown, "duration": length, "country": country}
+_TEMPLATES.filters |= {"shown": text.shown, "duration": length, "country": country, "lasted": lasted}
 _TEMPLATES.globals |= {"static": static, "safe_link": text.safe_link, "PRODUCTS": PRODUCTS, "ROLES": ROLES}
 _TEMPLATES.globals["mount"] = ""  # where our pages begin: at the host itself, but for the gate's
 
@@ -89,14 +89,18 @@ class Call:
         status: int = 200,
         visitor: Visitor | None = None,
         origins: tuple[str, ...] = (),
+        scripts: tuple[str, ...] = (),
     ) -> Response:
-        """A page. `origins`: where its forms may lead beside our own, because browsers judge redirects of forms too."""
+        """A page. `origins`: where its forms may lead beside our own, because browsers judge redirects of forms too;
+        `scripts`: the static files that may run in it.
+        """
         csrf = self.browser_csrf if visitor is None else visitor.csrf
         times = None if visitor is None else Times(ZoneInfo(visitor.time_zone))
         html = render(template, {"visitor": visitor, "csrf": csrf, "times": times} | dict(values))
         response = HTMLResponse(html, status)
         response.headers["Content-Security-Policy"] = content_policy(
-            origins if visitor is None else (*origins, *visitor.signs_out_at)
+            origins if visitor is None else (*origins, *visitor.signs_out_at),
+            tuple(f"{self.web.base_url}{static(name)}" for name in scripts),
         )
         if visitor is None:
             self.keep_browser(response)
@@ -131,11 +135,14 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     return _TEMPLATES.get_template(template).render(values)
 
 
-def content_policy(origins: tuple[str, ...] = ()) -> str:
-    """The Content-Security-Policy of a page: our style sheet and pictures, no script, forms to us and `origins`."""
+def content_policy(origins: tuple[str, ...] = (), scripts: tuple[str, ...] = ()) -> str:
+    """The Content-Security-Policy of a page: our style sheet and pictures, forms to us and `origins`, and no script but
+    the files at `scripts`, which may ask us alone.
+    """
     targets = " ".join(("'self'", *origins))
+    runs = f"script-src {' '.join(scripts)}; connect-src 'self'" if scripts else "script-src 'none'"
     return (
-        "default-src 'none'; script-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+        f"default-src 'none'; {runs}; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
         f"frame-ancestors 'none'; form-action {targets}"
     )
 

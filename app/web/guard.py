@@ -52,7 +52,11 @@ class Form:
 
 async def anybody_signed_in(call: CallDep) -> Visitor:
     """Whoever is signed in, an admin about to enrol included; else off to the sign-in."""
-    visitor = await signin.visitor(call.services, call.session)
+    return await _visitor(call, used=True)
+
+
+async def _visitor(call: Call, *, used: bool) -> Visitor:
+    visitor = await signin.visitor(call.services, call.session, used=used)
     if visitor is None:
         raise Elsewhere(f"/sign-in?next={quote(_way_back(call), safe='/')}")
     call.request.state.visitor = visitor
@@ -61,6 +65,15 @@ async def anybody_signed_in(call: CallDep) -> Visitor:
 
 async def signed_in(visitor: Annotated[Visitor, Depends(anybody_signed_in)]) -> Visitor:
     """Somebody of an institution, bound to their account."""
+    return _bound(visitor)
+
+
+async def staying(call: CallDep) -> Visitor:
+    """The same, for what an open page asks by itself: that is no use of the sign-in."""
+    return _bound(await _visitor(call, used=False))
+
+
+def _bound(visitor: Visitor) -> Visitor:
     if visitor.enrolling:
         raise Elsewhere(f"/enrol/{visitor.code}")
     return visitor
@@ -102,6 +115,7 @@ async def strangers_form(form: Annotated[Form, Depends(sent_form)], call: CallDe
 
 
 SignedIn = Annotated[Visitor, Depends(signed_in)]
+Staying = Annotated[Visitor, Depends(staying)]
 AnybodySignedIn = Annotated[Visitor, Depends(anybody_signed_in)]
 SentForm = Annotated[Form, Depends(sent_form)]
 VisitorsForm = Annotated[Form, Depends(visitors_form)]
@@ -122,11 +136,11 @@ def _judged(form: Form, token: str) -> Form:
 
 
 def _way_back(call: Call) -> str:
-    """Where somebody goes on after the sign-in: this page, or the request that a form was about."""
+    """Where somebody goes on after the sign-in: this page, or the request or session that a form was about."""
     path = call.request.url.path
     if call.request.method in {"GET", "HEAD"}:
         return path
-    about = re.match(r"/requests/[A-Za-z0-9_]+", path)
+    about = re.match(r"/(requests|sessions)/[A-Za-z0-9_]+", path)
     return HOME if about is None else about[0]
 
 

@@ -12,6 +12,7 @@ from app.actions.answers import Answer
 from app.actions.doors import door
 from app.actions.signin import Visitor
 from app.actions.views import RequestView
+from app.actions.watching import sessions_of
 from app.domain.errors import Refusal, Refused
 from app.domain.kinds import VENDOR
 from app.domain.request import Status
@@ -52,14 +53,15 @@ async def listed(call: CallDep, visitor: SignedIn) -> Response:
     if visitor.code == VENDOR:
         return call.go("/institutions")
     found = await reviews.dashboard(call.services, visitor)
-    return call.page("requests.html", {"board": dashboard(found, visitor)}, visitor=visitor)
+    in_use = {each.row.request: each.row.id for each in await sessions_of(call.services, visitor)}
+    return call.page("requests.html", {"board": dashboard(found, visitor), "in_use": in_use}, visitor=visitor)
 
 
 @router.api_route("/requests/{request_id}", methods=GET)
 async def read(call: CallDep, visitor: SignedIn, request_id: str, draft: str = "") -> Response:
     """One request, by its state; with an open draft of the visitor's, the form as they filled it."""
     view = await reviews.review(call.services, visitor, request_id)
-    return _page(call, visitor, view, await _kept(call, visitor, request_id, draft))
+    return await _page(call, visitor, view, await _kept(call, visitor, request_id, draft))
 
 
 @router.post("/requests/{request_id}/answer")
@@ -115,7 +117,7 @@ async def dispute(call: CallDep, visitor: SignedIn, form: VisitorsForm, request_
         if refused.refusal.problem != "validation":
             raise
         view = await reviews.review(call.services, visitor, request_id)
-        return _page(call, visitor, view, Answer(why=form.one("why")), refused.refusal)
+        return await _page(call, visitor, view, Answer(why=form.one("why")), refused.refusal)
     return call.go(f"/requests/{request_id}")
 
 
@@ -137,22 +139,24 @@ async def refused_answer(call: Call, visitor: Visitor, request_id: str, refusal:
     """The form again with what is wrong; or that the request is decided already, with the way to take it back."""
     if refusal.problem == "validation":
         view = await reviews.review(call.services, visitor, request_id)
-        return _page(call, visitor, view, given, refusal)
+        return await _page(call, visitor, view, given, refusal)
     if refusal.problem == "wrong-state":
         shown = standing(await reviews.review(call.services, visitor, request_id), visitor)
         return call.page("decided.html", {"r": shown, "times": shown.times}, status=409, visitor=visitor)
     raise Refused(refusal)
 
 
-def _page(
+async def _page(
     call: Call, visitor: Visitor, view: RequestView, given: Answer | None, refusal: Refusal | None = None
 ) -> Response:
     shown = standing(view, visitor)
+    used = () if view.request.grant is None else await sessions_of(call.services, visitor, view.row.id)
     answer = given or Answer(window="full", roles=view.request.asked.roles)
     values = {
         "r": shown,
         "times": shown.times,
         "answer": answer,
+        "sessions": used,
         "choices": choices(view, answer) if shown.may_answer else None,
         "errors": () if refusal is None else messages(refusal.errors, shown.first),
     }

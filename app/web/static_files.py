@@ -9,7 +9,7 @@ from importlib.resources import files
 from fastapi import APIRouter
 from starlette.responses import Response
 
-_TYPES = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
+_TYPES = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml", "js": "text/javascript; charset=utf-8"}
 _FOREVER = "public, max-age=31536000, immutable"
 
 

@@ -34,6 +34,10 @@ class Times:
         """`14:00`."""
         return f"{at.astimezone(self.zone):%H:%M}"
 
+    def second(self, at: datetime) -> Markup:
+        """`14:00:05`, marked."""
+        return _mark(at, f"{at.astimezone(self.zone):%H:%M:%S}")
+
     def hour(self, at: datetime) -> Markup:
         """`14:00`, marked."""
         return _mark(at, self.clock(at))
@@ -110,6 +114,14 @@ def length(minutes: int) -> str:
     days, rest = divmod(minutes, 24 * 60)
     parts = zip(("day", "hour", "minute"), (days, *divmod(rest, 60)), strict=True)
     return " ".join(format_unit(n, f"duration-{unit}", locale=_LOCALE) for unit, n in parts if n)
+
+
+def lasted(seconds: int) -> str:
+    """`2 h 5 min`, `26 min 30 s`, `9 s`."""
+    hours, rest = divmod(seconds, 3600)
+    minutes, left = divmod(rest, 60)
+    parts = ((hours, "h"), (minutes, "min"), (0 if hours else left, "s"))
+    return " ".join(f"{n} {unit}" for n, unit in parts if n) or "0 s"
 
 
 def country(code: str | None) -> str | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import uvicorn
 
 from tests.actions.worlds import World, run_world
-from tests.web.site import Site, visit
+from tests.web.site import Site, app_of, visit
 
 OTHER = "01NUL_INST"
 _OTHER = f"""
@@ -63,3 +66,17 @@ async def site(world: World) -> AsyncIterator[Site]:
     await world.enrol()
     async with visit(world) as site:
         yield site
+
+
+@pytest.fixture
+async def base(world: World, free_port: int) -> AsyncIterator[str]:
+    """The address of the pages, served for real."""
+    address = f"http://127.0.0.1:{free_port}"
+    world.services = replace(world.services, base_url=address)
+    config = uvicorn.Config(app_of(world, address), port=free_port, log_level="critical", lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.serve())
+        await world.enrol()
+        yield address
+        server.should_exit = True

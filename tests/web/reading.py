@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
+from app.web.static_files import static
+
 VOID = set("area base br col embed hr img input link meta source track wbr path circle rect use".split())
 
 
 class Outline(HTMLParser):
     """A page's elements, links, texts by id; `faults` name what does not belong on one of our pages."""
 
-    def __init__(self, page: str) -> None:
+    def __init__(self, page: str, scripts: tuple[str, ...] = ()) -> None:
         super().__init__()
+        self._scripts = {static(name) for name in scripts}
         self.faults: list[str] = []
         self.ids: set[str] = set()
         self.anchors: set[str] = set()
@@ -47,6 +50,8 @@ class Outline(HTMLParser):
             self._inside.append(values.get("id"))
 
     def _judge(self, tag: str, values: dict[str, str]) -> None:
+        if tag == "script" and values.get("src") in self._scripts:
+            return
         if tag in {"script", "style", "iframe", "object", "embed", "base", "img"}:
             self.faults.append(f"<{tag}>")
         self.faults += [f"<{tag} {name}>" for name in values if name == "style" or name.startswith("on")]
@@ -79,9 +84,11 @@ class Outline(HTMLParser):
                 self._text[id_].append(data)
 
 
-def judge(page: str) -> Outline:
-    """The outline of a page that is as pages have to be: whole, without script, style or anything from elsewhere."""
-    outline = Outline(page)
+def judge(page: str, scripts: tuple[str, ...] = ()) -> Outline:
+    """The outline of a page that is as pages have to be: whole, without style or anything from elsewhere, and without
+    any script but these static files of ours.
+    """
+    outline = Outline(page, scripts)
     assert outline.faults == []
     assert outline.anchors <= outline.ids
     assert outline.tokens == len(outline.forms)

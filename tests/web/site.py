@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -15,6 +15,9 @@ from app.web import WebSettings
 from app.web.call import SESSION
 from demo.browser import Form, read_forms
 from tests.actions.worlds import TLS, World
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
 
 BASE = "http://countersign.test"
 
@@ -109,3 +112,11 @@ async def visit(world: World, app: FastAPI | None = None) -> AsyncIterator[Site]
     transport = httpx2.ASGITransport(app or app_of(world), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url=BASE) as client:
         yield Site(world, client)
+
+
+def complaints(page: Page) -> list[str]:
+    """What the browser complains of, such as a violated policy."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    return said

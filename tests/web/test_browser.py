@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import uvicorn
 
 from app.actions.reviews import review
 from app.domain.request import Status
 from app.web.call import SESSION
 from tests.actions.worlds import HEAD, LIBRARIAN, World
-from tests.web.site import app_of
+from tests.web.site import complaints
 from tests.web.test_pages import HOSTILE
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-@pytest.fixture
-async def base(world: World, free_port: int) -> AsyncIterator[str]:
-    """The address of the pages, served for real."""
-    address = f"http://127.0.0.1:{free_port}"
-    world.services = replace(world.services, base_url=address)
-    config = uvicorn.Config(app_of(world, address), port=free_port, log_level="critical", lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve())
-        await world.enrol()
-        yield address
-        server.should_exit = True
-
-
-def _complaints(page: Page) -> list[str]:
-    """What the browser complains of, such as a violated policy."""
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    return said
 
 
 async def test_the_main_job_gets_through_with_scripts_off(world: World, base: str, browser: Browser) -> None:
@@ -51,7 +25,7 @@ async def test_the_main_job_gets_through_with_scripts_off(world: World, base: st
     world.provider.email, world.provider.sub = LIBRARIAN, f"sub-of-{LIBRARIAN}"
     context = await browser.new_context(java_script_enabled=False)
     page = await context.new_page()
-    said = _complaints(page)
+    said = complaints(page)
     await page.goto(f"{base}/r/{filed.row.short}")
     await page.get_by_role("button", name="Sign in at your institution").click()
     await page.wait_for_url(f"{base}/requests/{filed.row.id}")
@@ -94,7 +68,7 @@ async def test_hostile_text_keeps_to_its_place(world: World, base: str, browser:
     context = await browser.new_context(viewport={"width": width, "height": 900})
     await context.add_cookies([{"name": SESSION, "value": world.people[HEAD], "url": base}])
     page = await context.new_page()
-    said = _complaints(page)
+    said = complaints(page)
     path = f"/requests/{filed.row.id}"
     head = (await world.visitor(HEAD)).person
     rooms = ("people", f"people/{head}", "environments", "stop-codes", "sessions")

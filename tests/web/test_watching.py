@@ -20,7 +20,7 @@ async def test_an_approver_ends_a_session_in_one_press_by_a_form_of_ours(site: S
     assert (await site.client.post(path, data={"csrf": "x"}, headers=origin)).status_code == 403
     assert (await row_of(site.world, session)).state == "open"
     answer = await site.client.post(path, data={"csrf": token}, headers=origin)
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/requests/{request}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/sessions/{session}")
     assert (await row_of(site.world, session)).ended_because == "approver"
     assert (await site.client.post(path, data={"csrf": token}, headers=origin)).status_code == 409
     nothing = await site.client.post("/sessions/ses_none/end", data={"csrf": token}, headers=origin)
