@@ -34,7 +34,13 @@ async def opened(world: World, request: str | None = None) -> str:
 
 async def report(world: World, session: str, *summaries: str) -> Heard:
     """Report events."""
-    events = tuple(Reported(world.now(), "page", summary, '{"status":200}') for summary in summaries)
+    return await report_all(
+        world, session, *(Reported(world.now(), "page", each, '{"status":200}') for each in summaries)
+    )
+
+
+async def report_all(world: World, session: str, *events: Reported) -> Heard:
+    """Report these events."""
     return await _reports(world.services).take(Report(session, world.client, events))
 
 

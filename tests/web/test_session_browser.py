@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.actions import own_sessions, reports
-from app.actions.reports import Report
+from app.actions import own_sessions
 from app.actions.watched import Reported
 from app.web.call import SESSION
-from tests.actions.watching import opened, report, row_of
+from tests.actions.watching import opened, report, report_all, row_of
 from tests.actions.worlds import HEAD, World
 from tests.web.site import complaints
 from tests.web.test_session_page import HOSTILE
@@ -41,7 +40,7 @@ async def test_the_page_lives_with_scripts(world: World, base: str, browser: Bro
     await page.get_by_label("Reason").fill("What I am about to say")
     words = [each + "z" * (4000 - len(each)) if each.startswith("xxx") else each for each in HOSTILE]
     events = tuple(Reported(world.now(), "page", each, json.dumps(each)) for each in words)
-    await reports.report(world.services, Report(session, world.client, events))
+    await report_all(world, session, *events)
     await page.get_by_text("<script>alert(1)").first.wait_for()
     beyond = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert beyond <= 0

@@ -10,16 +10,15 @@ from datetime import timedelta
 
 import pytest
 
-from app.actions import own_sessions, reports
+from app.actions import own_sessions
 from app.actions.live import WATCHES, Live
 from app.actions.recordings import NewPart, add_part
-from app.actions.reports import Report
 from app.actions.signin import Visitor
 from app.actions.watched import Reported
 from app.actions.watching import SHOWN, SessionPage
 from app.domain.errors import Refused
 from app.storage import leaves
-from tests.actions.watching import approved, opened, report
+from tests.actions.watching import approved, opened, report, report_all
 from tests.actions.worlds import AUDITOR, CODE, HEAD, LIBRARIAN, WHERE, World
 from tests.web.reading import judge
 from tests.web.site import Site
@@ -113,7 +112,7 @@ async def test_hostile_activity_stays_text(site: Site) -> None:
     world = site.world
     session = await opened(world)
     events = tuple(Reported(world.now(), "<b>kind", words, json.dumps({words: words})) for words in HOSTILE)
-    await reports.report(world.services, Report(session, world.client, events))
+    await report_all(world, session, *events)
     site.enter(HEAD)
     await site.open(f"/sessions/{session}")
     outline = judge(site.text, scripts=("session.js",))
