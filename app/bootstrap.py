@@ -49,6 +49,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Services:
         base_url=settings.base_url,
         log_name=settings.log_name,
         requests_per_hour=settings.requests_per_hour,
+        calls_per_minute=settings.calls_per_minute,
         version=__version__,
     )
 

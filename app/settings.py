@@ -51,6 +51,7 @@ class Settings:
     allow_private_networks: bool
     metrics_token: str | None = field(repr=False)
     requests_per_hour: int
+    calls_per_minute: int
 
     @property
     def secure_cookies(self) -> bool:
@@ -249,4 +250,5 @@ _TABLE = {
     "allow_private_networks": _Spec(_boolean, "false"),
     "metrics_token": _Spec(_metrics_token),
     "requests_per_hour": _Spec(_count, "600"),
+    "calls_per_minute": _Spec(_count, "6000"),
 }

@@ -63,3 +63,56 @@ async def test_trailers_without_end_are_cut_off(port: int) -> None:
 async def test_a_large_body_is_no_head(port: int) -> None:
     begun = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(LARGE)
     assert (await _send(port, begun, LARGE)).endswith(b"%d bytes" % len(LARGE))
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No peer is waited for long."""
+    monkeypatch.setattr("app.cli.listening.HEAD_S", 0.2)
+    monkeypatch.setattr("app.cli.listening.BODY_S", 0.2)
+
+
+async def _drip(port: int, begun: bytes, drop: bytes) -> bytes:
+    """Everything that is answered to a peer that sends a drop now and then, until it is cut off."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = asyncio.create_task(reader.read())
+    writer.write(begun)
+    try:
+        async with asyncio.timeout(10):
+            while not answer.done():
+                writer.write(drop)
+                await asyncio.wait([answer], timeout=0.05)
+    finally:
+        writer.close()
+    return answer.result()
+
+
+@pytest.mark.parametrize("begun", [b"", HEAD, HEAD + b"X-Slow: "], ids=["nothing", "a line", "a header"])
+async def test_a_head_that_drips_is_cut_off(hasty: None, port: int, begun: bytes) -> None:
+    assert (await _drip(port, begun, b"a" if begun else b"")).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("how", [b"Content-Length: 100000", b"Transfer-Encoding: chunked"])
+async def test_a_body_that_drips_is_cut_off(hasty: None, port: int, how: bytes) -> None:
+    drop = b"a" if how.startswith(b"Content") else b"1\r\na\r\n"
+    answer = await _drip(port, HEAD + how + b"\r\n\r\n", drop)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_long_body_that_comes_fast_enough_is_taken(hasty: None, port: int) -> None:
+    pieces = [b"x" * 1000] * 8
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(HEAD + b"Content-Length: 8000\r\nConnection: close\r\n\r\n")
+    for piece in pieces:
+        writer.write(piece)
+        await asyncio.sleep(0.06)  # longer in all than one look takes
+    answer = await reader.read()
+    writer.close()
+    assert b"8000 bytes" in answer
+
+
+async def test_a_slow_peer_keeps_nobody_else_waiting(hasty: None, port: int) -> None:
+    slow = [asyncio.create_task(_drip(port, HEAD, b"a")) for _ in range(50)]
+    answer = await asyncio.wait_for(_send(port, HEAD + b"Content-Length: 1\r\nConnection: close\r\n\r\na"), 5)
+    assert b"1 bytes" in answer
+    assert all(each.startswith(b"HTTP/1.1 408 ") for each in await asyncio.gather(*slow))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from app.actions import tries
 from app.actions.callers import Shown, ask
 from app.actions.clientrows import client_of
 from app.actions.ledger import write
@@ -87,7 +88,11 @@ async def _judge(services: Services, text: str, client: Client, now: datetime) -
 
 
 async def _record(services: Services, client: Client | None, ip: str) -> None:
-    """Tell the vendor's log, where there is one yet, that a client did not sign in."""
+    """Tell the vendor's log, where there is one yet, that a client did not sign in.
+
+    Raises `Refused` too-many-requests, with nothing told, where too many did from this address.
+    """
+    await tries.failed_proof(services, ip)
     async with services.database.read() as tx:
         if await institutions.read(tx, VENDOR) is None:
             return

@@ -45,6 +45,7 @@ class Services:
     log_name: str
     requests_per_hour: int
     version: str
+    calls_per_minute: int = 6000
     checks: GroupedRead[Asked, Found] = field(init=False, repr=False)
     proofs: GroupCommit[ReplayRow, bool] = field(init=False, repr=False)
 

@@ -23,6 +23,8 @@ HOUR = timedelta(hours=1)
 TOLD = 300
 """How many refused sign-ins of an institution are told each by itself in an hour."""
 LONGEST = HOUR
+FAILED = 300
+"""How often machines of an address may fail to prove who they are in a window; a right proof always counts."""
 
 
 def network(ip: str) -> str:
@@ -52,6 +54,15 @@ async def may_begin(services: Services, code: str, where: Where) -> None:
             over = tries.count > BEGUN
     if over:
         raise Refused(too_many(tries, WINDOW, now, "Too many sign-ins were begun from this address."))
+
+
+async def failed_proof(services: Services, ip: str) -> None:
+    """Count a client that did not prove who it is. Raises `Refused` too-many-requests."""
+    async with services.database.begin() as tx:
+        now = await tx.now()
+        tries = await attempts.count(tx, services.secrets.mac("attempt/client", network(ip)), now, WINDOW)
+    if tries.count > FAILED:
+        raise Refused(too_many(tries, WINDOW, now, "Too many clients failed to sign in from this address."))
 
 
 async def tell_refused(book: Ledger, event: Event) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
 from starlette.types import ASGIApp
 
 from app.actions.passing import Passage
@@ -29,7 +33,8 @@ from app.api import (
     webhooks,
 )
 from app.api.describe import description
-from app.api.hot import Front
+from app.api.hot import Front, answers_head
+from app.api.limits import Limits
 from app.api.route import ApiRoute, not_there
 
 __all__ = ["front", "mount", "routers"]
@@ -63,6 +68,17 @@ def front(inner: ASGIApp, app: FastAPI) -> ASGIApp:
     return Front(inner, app, [route for router in HOT for route in router.routes])
 
 
+def _allowing(paths: Mapping[str, Mapping[str, Any]]) -> Callable[[str], set[str]]:
+    """What each address of the API may be asked with."""
+    known = [(compile_path(path)[0], {method.upper() for method in item}) for path, item in paths.items()]
+
+    def allowed(path: str) -> set[str]:
+        found = {method for pattern, methods in known if pattern.match(path) for method in methods}
+        return found | ({"HEAD"} if "GET" in found and answers_head(path) else set())
+
+    return allowed
+
+
 def mount(app: FastAPI) -> None:
     """Add the API, and its description as `app.state.description`.
 
@@ -80,6 +96,8 @@ def mount(app: FastAPI) -> None:
 
     app.state.passage = Passage(app.state.services)
     app.state.reports = Reports(app.state.services)
+    app.state.limits = Limits(app.state.services.calls_per_minute)
+    app.state.allowed = _allowing(document["paths"])
     app.include_router(every)
     app.include_router(own)
     app.exception_handler(HTTPException)(not_there)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
@@ -15,6 +16,8 @@ from app.actions.ledger import NOT_FOUND
 from app.actions.possession import Offered, require_now
 from app.actions.services import Services
 from app.actions.signin import Visitor
+from app.api.limits import Limits
+from app.api.route import RATE
 from app.domain.errors import Refused
 from app.domain.ids import is_id
 from app.identity.browser import cookie_name
@@ -69,8 +72,18 @@ def needs(*scopes: str) -> Callable[..., Coroutine[Any, Any, Caller]]:
     token = Security(_oauth2, scopes=[scopes[0]])
 
     async def caller(request: Request, services: ServicesDep, _: str | None = token) -> Caller:
-        return await authenticate(services, shown(request), *scopes)
+        return counted(request, await authenticate(services, shown(request), *scopes))
 
+    return caller
+
+
+def counted(request: Request, caller: Caller) -> Caller:
+    """The caller, whose call is counted. Raises `Refused` too-many-requests."""
+    limits: Limits = request.app.state.limits
+    rate = limits.count(caller.cli, time.monotonic())
+    request.scope[RATE] = rate.headers()
+    if (refusal := rate.refusal()) is not None:
+        raise Refused(refusal)
     return caller
 
 
@@ -105,7 +118,7 @@ async def trail_reader(
         visitor = await signin.visitor(services, request.cookies.get(name))
         if visitor is not None:
             return visitor
-    return await authenticate(services, shown(request), "trail:read")
+    return counted(request, await authenticate(services, shown(request), "trail:read"))
 
 
 async def request_id_of(request_id: str) -> str:

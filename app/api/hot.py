@@ -69,6 +69,15 @@ def described(scope: str, model: type[BaseModel]) -> dict[str, Any]:
     }
 
 
+# Asking for these leaves an event, or goes on for long.
+_LEAVES_TRACES = re.compile(r"/(events|export)$|/(evidence|recording)/")
+
+
+def answers_head(path: str) -> bool:
+    """Whether `HEAD` is answered at an address of the API that has a `GET`; pages see to theirs."""
+    return path.startswith(("/v1/", "/.well-known/", "/openapi.json", "/trail/")) and not _LEAVES_TRACES.search(path)
+
+
 class Front:
     """ASGI: hot routes before everything else."""
 
@@ -84,11 +93,22 @@ class Front:
         """ASGI."""
         route = self._find(scope) if scope["type"] == "http" else None
         if route is None:
-            await self._inner(scope, receive, send)
+            await self._pass_on(scope, receive, send)
             return
         scope["app"], scope["route"] = self._app, route
         response = await route.answer(Call(scope, receive))
         await response(scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """To everything else; `HEAD` of the API as the `GET` that it stands for, whose body the server leaves out."""
+        if scope["type"] == "http" and scope["method"] == "HEAD" and answers_head(scope["path"]):
+            asked = {**scope, "method": "GET"}
+            try:
+                await self._inner(asked, receive, send)
+            finally:
+                scope["route"] = asked.get("route")
+        else:
+            await self._inner(scope, receive, send)
 
     def _find(self, scope: Scope) -> HotRoute | None:
         method, path = scope["method"], scope["path"]

@@ -32,6 +32,7 @@ _ERRORS: Mapping[str, tuple[int, str]] = {
     "unauthorized": (401, "invalid_token"),
     "insufficient-scope": (403, "insufficient_scope"),
     "too-large": (413, "invalid_request"),
+    "too-many-requests": (429, "invalid_client"),
     "internal": (500, "server_error"),
 }
 

@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from app.api.problems import of_http, of_unavailable, of_unexpected, of_validation, problem
@@ -16,6 +17,8 @@ from app.domain.errors import Refusal, Refused, Unavailable
 from app.identity.strict_json import strict_json
 
 MAX_BODY = 1 << 20
+RATE = "countersign.rate"
+"""Where a call's scope keeps the headers that tell its client what is left to it (`limits.py`)."""
 _JSON = {"PATCH": ("application/json", "application/merge-patch+json")}
 # As they are sent; the first with https alone.
 _GUARDS = (
@@ -100,6 +103,8 @@ class ApiRoute(APIRoute):
             response = self.refused(call, of_validation(error.errors()))
         except HTTPException as error:
             response = self.refused(call, of_http(error))
+        except ClientDisconnect:
+            response = Response(status_code=400)  # which nobody reads
         except Exception as error:  # noqa: BLE001 -- logged whole; the caller gets an answer of its own kind
             response = self.refused(call, of_unexpected(error))
         return guarded(call, response)
@@ -112,13 +117,16 @@ class ApiRoute(APIRoute):
 def guarded(request: Request, response: Response) -> Response:
     """The answer with every guard it does not have yet."""
     there = {name for name, _ in response.raw_headers}
+    response.raw_headers += request.scope.get(RATE, ())
     guards = _GUARDS if request.app.state.services.base_url.startswith("https:") else _GUARDS[1:]
     response.raw_headers += [guard for guard in guards if guard[0] not in there]
     return response
 
 
 async def not_there(request: Request, error: HTTPException) -> Response:
-    """The handler of what no route answered."""
+    """The handler of what no route answered; `Allow` names what every route of the address takes (RFC 9110)."""
     response = guarded(request, problem(request, of_http(error)))
     response.headers.update(error.headers or {})
+    if error.status_code == 405 and (allowed := request.app.state.allowed(request.scope["path"])):
+        response.headers["Allow"] = ", ".join(sorted(allowed))
     return response

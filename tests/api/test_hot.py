@@ -8,7 +8,7 @@ import httpx2
 from fastapi import APIRouter, FastAPI
 from starlette.responses import PlainTextResponse, Response
 
-from app.api.hot import Front, HotRoute
+from app.api.hot import Front, HotRoute, answers_head
 from app.api.route import Call
 from app.domain.errors import Refusal, Refused
 from app.main import RequestLog
@@ -58,6 +58,15 @@ async def test_a_hot_route_answers_alike_in_front_of_the_router_and_behind_it(ca
     assert told[0] == told[1]
     assert [status for status, _ in told[0]] == [200, 404, 405, 500, 404, 413]
     assert told[0][0][1] == "gate key x"
+
+
+async def test_head_is_answered_like_get_where_asking_leaves_no_trace(calls: Api) -> None:
+    async with site(calls, front=True) as http:
+        asked, got = await http.head("/v1/things/refused"), await http.get("/v1/things/refused")
+        assert (asked.status_code, asked.headers["content-type"]) == (got.status_code, got.headers["content-type"])
+        assert (await http.head("/v1/things/x/activity")).status_code == 405
+    for path in ("/v1/x/trail/export", "/v1/access-requests/events", "/v1/x/trail/evidence/x", "/requests"):
+        assert not answers_head(path)
 
 
 async def test_introspection_refuses_whoever_may_not_ask_before_it_says_what_is_wrong_with_the_form(calls: Api) -> None:
