@@ -13,6 +13,7 @@ from typing import Any
 
 from app.actions import provider
 from app.actions import wanted as wants
+from app.actions.change_mails import tell_gathered
 from app.actions.ledger import NOT_FOUND, Ledger, write
 from app.actions.opening import environment_secrets
 from app.actions.proposals import propose
@@ -133,6 +134,7 @@ async def set_provider(
         judge_match(if_match, tag_of(book.institution.provider.to_data()))
         candidate = whole(services, book.row, book.institution, provider_of(services, members))
         change_id = await provider.set_or_propose(book, Actor("client", caller.cli), candidate)
+        await tell_gathered(book)
         await book.append()
     return change_id
 
@@ -247,6 +249,7 @@ async def _offer(
         if wanted is None:
             return None
         change_id = await propose(book, Actor("client", caller.cli), wanted)
+        await tell_gathered(book)
         await book.append()
     return change_id
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.actions.administration import admit, judge_scope
-from app.actions.change_views import around
-from app.actions.changing import loosening_of
+from app.actions.change_mails import around
 from app.actions.cursors import cursor_of, open_cursor
+from app.actions.judging import loosening_of
 from app.actions.ledger import NOT_FOUND
 from app.actions.proposals import Waiting, waiting
 from app.actions.services import Services

@@ -10,9 +10,9 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.actions.changing import loosening_of
+from app.actions.change_mails import actor_name, around
+from app.actions.judging import loosening_of
 from app.actions.ledger import NOT_FOUND, Ledger
-from app.actions.opening import notify_text
 from app.actions.proposals import data_digest
 from app.actions.provider_tests import TestResult, opened_result, provider_digest
 from app.actions.services import Services
@@ -23,7 +23,7 @@ from app.domain.errors import Refused
 from app.domain.institution import CHANGE_LIFE, Institution, Provider, is_admin, waits_for_another
 from app.domain.proposal import Proposal
 from app.domain.statement import change_statement
-from app.storage import clients, institutions, roster
+from app.storage import institutions
 from app.storage import proposals as rows
 from app.storage.database import Transaction
 from app.storage.institutions import InstitutionRow
@@ -91,12 +91,6 @@ async def scene(services: Services, tx: Transaction, visitor: Visitor) -> Scene:
     return Scene(services, tx, row, institution, await tx.now())
 
 
-async def around(tx: Transaction, row: InstitutionRow) -> change_text.Around:
-    """What the words of a change need beside the state."""
-    people = {each.person: (each.name, each.email) for each in await roster.people(tx, row.code)}
-    return change_text.Around(row.name, notify_text(row.notify), people)
-
-
 async def view(there: Scene, visitor: Visitor, proposal: Proposal) -> ChangeView:
     """A change that waits, for this admin."""
     institution, wanted = there.institution, proposal.wanted
@@ -113,7 +107,7 @@ async def view(there: Scene, visitor: Visitor, proposal: Proposal) -> ChangeView
         type=wanted.type,
         title=change_text.title(institution, wanted, known),
         points=change_text.points(institution, wanted, known),
-        by=await _name(there.tx, change.proposer, known),
+        by=await actor_name(there.tx, change.proposer, known),
         mine=change.proposer == visitor.person,
         at=change.at,
         lapses_at=change.at + CHANGE_LIFE,
@@ -124,13 +118,6 @@ async def view(there: Scene, visitor: Visitor, proposal: Proposal) -> ChangeView
         wants_test=wanted.type == "identity_provider.set" and not (tested is not None and tested.worked),
         tested=tested,
     )
-
-
-async def _name(tx: Transaction, proposer: str, known: change_text.Around) -> str:
-    if proposer in known.people:
-        return known.people[proposer][0]
-    client = await clients.read(tx, proposer)
-    return "the operator of this service" if client is None else f"the vendor’s system {client.name}"
 
 
 def _statement(there: Scene, visitor: Visitor, proposal: Proposal, text: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from app.actions import claims
 from app.actions.bindings import binding_of, keep_keys
+from app.actions.change_mails import tell_gathered
 from app.actions.change_views import ChangeView, Scene, as_admin, scene, view
 from app.actions.changing import carry_out, loosening
 from app.actions.drafting import DRAFT_OVER, own_draft, sealed_draft
@@ -66,6 +67,7 @@ async def reject(services: Services, visitor: Visitor, change_id: str, reason: s
         if change_id not in book.institution.changes:
             raise Refused(NOT_FOUND)
         await close(book, change_id, visitor.actor, "admin", reason)
+        await tell_gathered(book)
         await book.append()
 
 
@@ -101,6 +103,7 @@ async def settle(book: Ledger, visitor: Visitor, wanted: Wanted, secrets: Mappin
         await carry_out(book, wanted, event, secrets)
         return None
     change_id = await propose(book, visitor.actor, wanted, secrets)
+    await tell_gathered(book)
     await book.append()
     return change_id
 

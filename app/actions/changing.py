@@ -7,20 +7,19 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from app.actions import endings
+from app.actions.change_mails import stand, tell_applied
 from app.actions.held import changed_row
-from app.actions.judging import judge
+from app.actions.judging import judge, loosening_of
 from app.actions.ledger import Ledger, unwrap
-from app.actions.opening import notify_text
 from app.actions.registrations import with_secrets
 from app.actions.views import private_fields
 from app.domain.errors import IllegalTransition, Refusal, Refused
 from app.domain.events import Entry, Event
-from app.domain.institution import Institution, Provider, evolve, loosens
+from app.domain.institution import Provider, evolve
 from app.domain.proposal import Wanted
 from app.domain.request import AccessRequest, Status
 from app.storage import entries, institutions, requests, roster, web_sessions
 from app.storage.entries import LeafFilter
-from app.storage.institutions import InstitutionRow
 from app.storage.roster import RosterRow
 
 Secrets = Mapping[str, str]
@@ -30,7 +29,8 @@ _RECONSIDERED = frozenset({"policy.set", "environment.set", "institution.changed
 
 
 async def carry_out(book: Ledger, wanted: Wanted, event: Event, secrets: Secrets) -> None:
-    """Append `event`, which records what was wanted, if the rules allow it now; with it everything that follows.
+    """Append `event`, which records what was wanted, if the rules allow it now; with it everything that follows, and
+    then the mails that tell of it.
 
     Raises `Refused`: whatever `judge` says, change-outdated where the rules refuse the entry.
     """
@@ -41,6 +41,7 @@ async def carry_out(book: Ledger, wanted: Wanted, event: Event, secrets: Secrets
     except IllegalTransition as illegal:
         detail = f"The rules do not allow this any more ({illegal}). Nothing was changed."
         raise Refused(Refusal("change-outdated", detail)) from illegal
+    before = await stand(book)
     follow = _ROWS.get(event.type)
     if follow is not None:
         await follow(book, event, secrets)
@@ -52,17 +53,13 @@ async def carry_out(book: Ledger, wanted: Wanted, event: Event, secrets: Secrets
     await institutions.save(book.tx, book.row)
     if event.type == "policy.set":
         await _judge_pending_anew(book)
+    await tell_applied(book, wanted, event, before)
+    await book.append()
 
 
 def loosening(book: Ledger, event: Event) -> bool:
     """Whether the event makes anything easier than it is now, so that it has to be countersigned."""
     return loosening_of(book.institution, book.row, event)
-
-
-def loosening_of(institution: Institution, row: InstitutionRow, event: Event) -> bool:
-    """The same of an institution as read; its notification addresses stand in the row alone."""
-    renotified = event.type == "institution.changed" and (event.private or {})["notify"] != notify_text(row.notify)
-    return loosens(institution, event, notify_changed=renotified)
 
 
 async def _judge_pending_anew(book: Ledger) -> None:

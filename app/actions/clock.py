@@ -10,6 +10,7 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from app.actions import tries, webhooks
+from app.actions.change_mails import tell_gathered
 from app.actions.held import Held, changed_row, hold
 from app.actions.ledger import write
 from app.actions.mails import post
@@ -117,6 +118,7 @@ async def lapse_changes(services: Services) -> int:
         try:
             async with write(services, log) as book:
                 lapsed += await lapse(book)
+                await tell_gathered(book)
                 await book.append()
         except Unavailable as doubt:
             doubts.append(doubt)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from app.actions import webhooks
 from app.actions.announce import announced
+from app.actions.change_mails import tell_gathered
 from app.actions.changing import carry_out
 from app.actions.clients import ClientPlan, change_clients, leaving, plan_clients
 from app.actions.endings import end_of_clients
@@ -155,11 +156,12 @@ async def _reseal(secrets: Secrets, tx: Transaction, spec: InstitutionSpec, book
 async def _agree(book: Ledger, found: Sequence[Difference], operator: Actor) -> None:
     """Propose to the institution's admins what is theirs to say, and do the rest."""
     known = await waiting(book.tx, book.institution)
-    for each in found:
+    for each in sorted(found, key=lambda each: not each.at_once):  # which appends what is gathered
         if each.at_once:
             await carry_out(book, each.wanted, each.wanted.event(operator), each.secrets)
         else:
             await propose(book, operator, each.wanted, each.secrets, known)
+    await tell_gathered(book)
     await book.append()
 
 

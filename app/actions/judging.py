@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from app.actions.opening import notify_text
 from app.actions.worldforms import url_key
 from app.domain.errors import CatalogueError, IllegalTransition, Refusal
-from app.domain.events import Actor, Entry
+from app.domain.events import Actor, Entry, Event
 from app.domain.events import check as check_catalogue
 from app.domain.ids import encode
-from app.domain.institution import Institution, foreseen, is_vendor_address, judge_removal
+from app.domain.institution import Institution, foreseen, is_vendor_address, judge_removal, loosens
 from app.domain.people import DECIDING_ROLES
 from app.domain.proposal import Wanted
 from app.storage import institutions, roster
 from app.storage.database import Transaction
+from app.storage.institutions import InstitutionRow
 from app.trail import canonical
 
 MAX_DATA = 50_000
@@ -77,3 +79,9 @@ async def _elsewhere(tx: Transaction, institution: Institution, wanted: Wanted) 
             if any(url_key(each.url) == key for each in there):
                 return Refusal.of_field("/url", "An environment of another institution is at this address.")
     return None
+
+
+def loosening_of(institution: Institution, row: InstitutionRow, event: Event) -> bool:
+    """Whether the event makes anything easier than it is now; the notification addresses stand in the row alone."""
+    renotified = event.type == "institution.changed" and (event.private or {})["notify"] != notify_text(row.notify)
+    return loosens(institution, event, notify_changed=renotified)

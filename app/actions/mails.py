@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -37,6 +37,47 @@ from app.trail import canonical
 
 PLAIN_LINK = re.compile(r"https?://[!-~]+")
 PRODUCTS = {"alma": "Alma", "primo_ve": "Primo VE", "leganto": "Leganto", "esploro": "Esploro"}
+
+
+RequestMail = ApprovalNeeded | Outcome | Conversation | ImplementationNotice | SessionNotice
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Who gets one mail: addresses, and the `per_…` of those who are people of the roster."""
+
+    addresses: tuple[str, ...]
+    people: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a mail is about (an id, or null), by what its thread is known, and whether it begins that."""
+
+    about: str | None
+    thread: str
+    begins: bool
+
+
+def enqueue(book: Ledger, facts: Facts, to: Readers, place: Place, reply_to: Sequence[str]) -> None:
+    """Gather the event of one mail, and put its facts into the outbox."""
+    outbox_id = new_id("evt", book.now)
+    thread = canonical.sha(f"{place.thread} {','.join(to.addresses)}".encode()).removeprefix("sha256:")[:32]
+    first = message_id(thread, _domain(book))
+    identifier = first if place.begins else message_id(outbox_id, _domain(book))
+    people, digest = sorted(to.people), canonical.sha(identifier.encode())
+    data = {"about": place.about, "kind": facts.kind, "message_id": digest, "to": people}
+    payload = {
+        "facts": told.to_data(facts),
+        "index": book.next_index,
+        "to": list(to.addresses),
+        "people": people,
+        "message_id": identifier,
+        "first": None if place.begins else first,
+        "reply_to": list(reply_to),
+    }
+    book.add(Event("mail.queued", book.code, SERVICE, data))
+    book.deliveries.append(OutboxRow(book.code, outbox_id, "mail", place.about, payload, book.now, book.now))
 
 
 class Post:
@@ -173,42 +214,21 @@ class Post:
             link=link,
         )
 
-    def _to_engineer(self, facts: Facts) -> None:
+    def _to_engineer(self, facts: RequestMail) -> None:
         address = self._asked.get("engineer_email")
         if address:
             self._queue(facts, [], [address])
 
     def _domain(self) -> str:
-        return self._book.services.mail_from.rpartition("@")[2]
+        return _domain(self._book)
 
-    def _queue(self, facts: Facts, readers: Sequence[RosterRow], addresses: Sequence[str] = ()) -> None:
-        outbox_id = new_id("evt", self._book.now)
-        to = [reader.email for reader in readers] or list(addresses)
-        thread = canonical.sha(f"{self._held.row.id} {','.join(to)}".encode()).removeprefix("sha256:")[:32]
-        first = message_id(thread, self._domain())
+    def _queue(self, facts: RequestMail, readers: Sequence[RosterRow], addresses: Sequence[str] = ()) -> None:
         begins = facts.kind in {"request", "implementation"} or (
             isinstance(facts, Outcome) and facts.result == "approved" and facts.request.ground == "standing"
         )
-        identifier = first if begins else message_id(outbox_id, self._domain())
-        data = {
-            "about": self._held.row.id,
-            "kind": facts.kind,
-            "message_id": canonical.sha(identifier.encode()),
-            "to": sorted(reader.person for reader in readers),
-        }
-        index = self._book.next_index
-        self._book.add(Event("mail.queued", self._book.code, SERVICE, data))
-        payload = {
-            "facts": told.to_data(facts),
-            "index": index,
-            "to": to,
-            "people": data["to"],
-            "message_id": identifier,
-            "first": None if begins else first,
-            "reply_to": [] if facts.request.reader == "engineer" else self._admins(),
-        }
-        row = OutboxRow(self._book.code, outbox_id, "mail", self._held.row.id, payload, self._book.now, self._book.now)
-        self._book.deliveries.append(row)
+        to = Readers(tuple(reader.email for reader in readers) or tuple(addresses), _ids(readers))
+        place = Place(self._held.row.id, self._held.row.id, begins)
+        enqueue(self._book, facts, to, place, [] if facts.request.reader == "engineer" else self._admins())
 
     def _admins(self) -> list[str]:
         ids = admins(self._book.institution)
@@ -220,6 +240,14 @@ async def post(held: Subject, asked: dict[str, str | None] | None = None) -> Pos
     known = await held.book.around()
     asked = await held.asked() if asked is None else asked
     return Post(held, asked, known.vendor_name, held.book.row.name, known.people)
+
+
+def _domain(book: Ledger) -> str:
+    return book.services.mail_from.rpartition("@")[2]
+
+
+def _ids(readers: Iterable[RosterRow]) -> tuple[str, ...]:
+    return tuple(reader.person for reader in readers)
 
 
 def _ground(ground: str) -> told.Ground:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from app.actions.judging import judge
 from app.actions.ledger import Ledger, unwrap
@@ -144,14 +145,28 @@ def _label(code: str, change_id: str) -> str:
     return f"change/{code}/{change_id}"
 
 
+def proposed_in(book: Ledger) -> list[tuple[Proposal, str]]:
+    """The proposals that are gathered and not appended yet, each with the id of its actor."""
+    gathered = [each for each in book.gathered if each.entry.type == "change.proposed"]
+    read = [(_said(each, each.entry.data), each.entry.actor.id) for each in gathered]
+    return [(proposal, actor) for proposal, actor in read if proposal is not None]
+
+
 def _read(institution: Institution, stored: Stored) -> Proposal | None:
-    entry, said = stored.entry, private_fields(stored).get("change")
-    change = institution.changes.get(entry.subject)
-    if change is None or said is None or stored.private is None or canonical.sha(stored.private) != entry.private:
+    change = institution.changes.get(stored.entry.subject)
+    if change is None or stored.private is None or canonical.sha(stored.private) != stored.entry.private:
+        return None
+    return _said(stored, {"type": change.type, "subject": change.subject, "data_digest": change.data_digest})
+
+
+def _said(stored: Stored, data: Mapping[str, Any]) -> Proposal | None:
+    """The proposal in the private part of an entry, if that is what `data` commits to."""
+    said = private_fields(stored).get("change")
+    if said is None:
         return None
     try:
         members = canonical.decode_object(said.encode())
-        proposal = Proposal.from_data(entry.subject, change.type, change.subject, members)
-        return proposal if data_digest(proposal) == change.data_digest else None
+        proposal = Proposal.from_data(stored.entry.subject, data["type"], data["subject"], members)
+        return proposal if data_digest(proposal) == data["data_digest"] else None
     except (canonical.CanonicalError, ValueError, KeyError):
         return None

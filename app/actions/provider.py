@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.actions import provider_tests
+from app.actions.change_mails import tell_gathered
 from app.actions.change_views import as_admin, scene
 from app.actions.ledger import NOT_FOUND, Ledger, write
 from app.actions.proposals import open_secrets, propose, read
@@ -88,6 +89,7 @@ async def offer(services: Services, visitor: Visitor, wanted: Candidate, draft: 
             row = await rows.read(book.tx, book.code, change_id)
             if row is not None:
                 await rows.keep(book.tx, replace(row, tested=sealed_result(services.secrets, result)))
+        await tell_gathered(book)
         await book.append()
     return change_id
 

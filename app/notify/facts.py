@@ -165,8 +165,61 @@ class SessionNotice:
         return f"session-{self.event}"
 
 
-Facts = ApprovalNeeded | Outcome | Conversation | ImplementationNotice | SessionNotice
+@dataclass(frozen=True, slots=True)
+class ChangeFacts:
+    """The institution whose settings a mail is about, and who reads it: an admin, the person concerned, or an address
+    for notices. `link` leads to the change, or to the sign-in; `at` is the instant of the mail's own event.
+    """
+
+    reader: Literal["admin", "person", "address"]
+    at: datetime
+    institution: str
+    code: str
+    locale: str
+    time_zone: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing that changes: what it is called, before and after."""
+
+    label: str
+    now: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeNotice:
+    """Changes of the settings were proposed, took effect, were rejected or lapsed; of several only titles are told.
+
+    `by` is the display name of whoever did it, null where time did; `loosens`: one of them has to be countersigned;
+    `lapses_at` is when those that wait lapse; `follows`: earlier mails told of them; `words` is the reason given.
+    """
+
+    event: Literal["proposed", "applied", "rejected", "lapsed"]
+    change: ChangeFacts
+    titles: tuple[str, ...]
+    turns: tuple[Turn, ...] = ()
+    by: str | None = None
+    loosens: bool = False
+    lapses_at: datetime | None = None
+    follows: bool = False
+    words: str = ""
+
+    @property
+    def kind(self) -> str:
+        """`settings-change`."""
+        return "settings-change"
+
+
+Facts = ApprovalNeeded | Outcome | Conversation | ImplementationNotice | SessionNotice | ChangeNotice
 _BY_NAME = {kind.__name__: kind for kind in get_args(Facts)}
+
+
+def frame(facts: Facts) -> RequestFacts | ChangeFacts:
+    """Whose mail it is: institution, language, zone, reader and link."""
+    return facts.change if isinstance(facts, ChangeNotice) else facts.request
 
 
 def to_data(facts: Facts) -> dict[str, Any]:
@@ -198,7 +251,7 @@ def _made(kind: Any, value: Any) -> Any:
     if kind is datetime:
         return parse_stamp(value)
     if get_origin(kind) is tuple:
-        return tuple(value)
+        return tuple(_made(get_args(kind)[0], item) for item in value)
     if isinstance(value, Mapping):
         shape = next(option for option in (kind, *get_args(kind)) if hasattr(option, "__dataclass_fields__"))
         return shape(**{name: _made(hint, value[name]) for name, hint in get_type_hints(shape).items()})

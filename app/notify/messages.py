@@ -14,14 +14,18 @@ from datetime import datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from app.notify.calendar import Window, calendar
+from app.notify.change_messages import change_sheet
 from app.notify.facts import (
     ApprovalNeeded,
+    ChangeFacts,
+    ChangeNotice,
     Conversation,
     Facts,
     ImplementationNotice,
     Outcome,
     RequestFacts,
     SessionNotice,
+    frame,
 )
 from app.notify.session_messages import session_sheet
 from app.notify.sheets import Sheet, common, roles_of, thread
@@ -54,12 +58,12 @@ def render(facts: Facts, receipt: bytes) -> Message:
 
     Raises `ValueError` for a link that is not plain http or https, and `KeyError` where the language lacks a text.
     """
-    request = facts.request
-    if not _LINK.fullmatch(request.link):
+    about = frame(facts)
+    if not _LINK.fullmatch(about.link):
         raise ValueError("a mail's link is an absolute http or https address")
-    words = Words(request.locale, request.time_zone)
+    words = Words(about.locale, about.time_zone)
     sheet = _sheet(facts, words)
-    parts = _parts(request, words, sheet, receipt.decode())
+    parts = _parts(about, words, sheet, receipt.decode())
     subject = words.say(sheet.subject, sheet.values)
     if sheet.follows:
         subject = words.say("subject.reply", {"subject": subject})
@@ -74,8 +78,8 @@ def render(facts: Facts, receipt: bytes) -> Message:
     )
 
 
-def _parts(request: RequestFacts, words: Words, sheet: Sheet, receipt: str) -> dict[str, object]:
-    values, side = sheet.values, "vendor" if request.reader == "engineer" else "institution"
+def _parts(about: RequestFacts | ChangeFacts, words: Words, sheet: Sheet, receipt: str) -> dict[str, object]:
+    values, side = sheet.values, "vendor" if about.reader == "engineer" else "institution"
 
     def pairs(names: tuple[str, ...], first: str, second: str) -> list[tuple[Phrase, Phrase]]:
         told = [name for name in names if words.knows_all(second.format(name), values)]
@@ -90,13 +94,13 @@ def _parts(request: RequestFacts, words: Words, sheet: Sheet, receipt: str) -> d
         },
         "rows": pairs(sheet.rows, "label.{}", "row.{}"),
         "advice": pairs(sheet.advice, "advice.{}.lead", "advice.{}.text"),
-        "link": request.link,
-        "shown_link": re.sub(r"^https?://", "", request.link),
+        "link": about.link,
+        "shown_link": re.sub(r"^https?://", "", about.link),
         "address": words.say("address.lead", {}),
         "brand": words.say("sender.brand", values),
         "sentence": words.say(f"receipt.{side}", {}),
         "receipt": receipt.removesuffix("\n"),
-        "foot": words.say(f"foot.{request.reader}", values),
+        "foot": words.say(f"foot.{about.reader}", values),
     }
 
 
@@ -114,6 +118,8 @@ def _sheet(facts: Facts, words: Words) -> Sheet:
             return _implementation(facts, words)
         case SessionNotice():
             return session_sheet(facts, words)
+        case ChangeNotice():
+            return change_sheet(facts, words)
 
 
 def _approval_needed(facts: ApprovalNeeded, words: Words) -> Sheet:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -104,6 +104,10 @@ class Words:
         """A list of facts in one phrase."""
         separator, phrases = self._table["list.separator"], [fact(item) for item in items]
         return Phrase(Markup.escape(separator).join(p.html for p in phrases), separator.join(p.text for p in phrases))
+
+    def lines(self, phrases: Sequence[Phrase]) -> Phrase:
+        """Phrases one below the other."""
+        return Phrase(Markup("<br>").join(p.html for p in phrases), "\n".join(p.text for p in phrases))
 
     def duration(self, minutes: int) -> str:
         """Minutes in days, hours and minutes."""

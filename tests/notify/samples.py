@@ -8,6 +8,8 @@ from typing import get_args
 
 from app.notify.facts import (
     ApprovalNeeded,
+    ChangeFacts,
+    ChangeNotice,
     Conversation,
     Facts,
     ImplementationNotice,
@@ -16,6 +18,7 @@ from app.notify.facts import (
     RequestFacts,
     SessionEnd,
     SessionNotice,
+    Turn,
 )
 
 RECEIPT = (
@@ -93,6 +96,25 @@ SESSION_OVER = SessionNotice(
     words="Overdue Notice letter, notice job.",
 )
 
+SETTINGS = ChangeFacts(
+    reader="admin",
+    at=at(11),
+    institution="Example University Library",
+    code="01EXU_INST",
+    locale="en",
+    time_zone="Europe/Vienna",
+    link="https://countersign.example/settings/changes/chg_01kdg9w2mtf0ab3c8r5ynq7zxe",
+)
+LONGER = ChangeNotice(
+    "proposed",
+    SETTINGS,
+    ("Longest window: 480 minutes to 1,440 minutes",),
+    (Turn("longest window", "480 minutes", "1,440 minutes"),),
+    by=HEAD,
+    loosens=True,
+    lapses_at=at(11, day=30),
+)
+
 
 def _outcomes(request: RequestFacts, who: str) -> dict[str, Facts]:
     made = {
@@ -132,4 +154,11 @@ SAMPLES: dict[str, Facts] = {
     "session over with its window": replace(SESSION_OVER, until=None, because="revoked", words=""),
     "session over with gaps": replace(SESSION_OVER, supplied_by="support-gateway", covered_s=4000, gaps=2, events=1),
     "implementation": ImplementationNotice(NOTICE, at(13), at(13, day=30)),
+    "change proposed": LONGER,
+    "changes proposed": replace(LONGER, titles=("Policy: 2 points", "New person: Head"), turns=(), loosens=False),
+    "change applied": replace(LONGER, event="applied", lapses_at=None, follows=True),
+    "change rejected": replace(LONGER, event="rejected", lapses_at=None, follows=True, words="Not in December."),
+    "changes lapsed": replace(LONGER, event="lapsed", titles=("One", "Another"), turns=(), by=None, follows=True),
+    "change of a person": replace(LONGER, event="applied", change=replace(SETTINGS, reader="person")),
+    "change of the addresses": replace(LONGER, event="applied", change=replace(SETTINGS, reader="address")),
 }

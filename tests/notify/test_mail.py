@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from app.notify.facts import Facts, RequestFacts
+from app.notify.facts import Facts, RequestFacts, frame
 from app.notify.mail import Envelope, build, message_id
 from app.notify.messages import render
 from tests.notify.samples import APPROVED, NEEDED, RECEIPT, REQUEST, REVOKED, SAMPLES, at
@@ -62,9 +62,9 @@ def body(mail: EmailMessage, kind: str) -> str:
 def test_a_mail_has_one_link_no_images_and_little_weight(facts: Facts) -> None:
     mail = read(facts)
     seen = Seen(body(mail, "html"))
-    assert seen.targets == {facts.request.link}
-    assert set(re.findall(r"https?://[^\s\"'<>]+", body(mail, "plain"))) == {facts.request.link}
-    assert set(re.findall(r"https?://[^\s\"'<>]+", body(mail, "html"))) == {facts.request.link}
+    assert seen.targets == {frame(facts).link}
+    assert set(re.findall(r"https?://[^\s\"'<>]+", body(mail, "plain"))) == {frame(facts).link}
+    assert set(re.findall(r"https?://[^\s\"'<>]+", body(mail, "html"))) == {frame(facts).link}
     assert not {"img", "script", "link", "iframe", "form", "video", "svg"} & set(seen.tags)
     assert "url(" not in body(mail, "html")
     assert seen.open == []
@@ -159,19 +159,26 @@ def poisoned(facts: Any, text: str) -> Any:
     changes: dict[str, Any] = {}
     for field in fields(facts):
         value = getattr(facts, field.name)
-        if field.name in {"kind", "result", "because", "side", "calendar_uid", *OURS}:
+        if field.name in {"kind", "event", "result", "because", "side", "calendar_uid", *OURS}:
             continue
         if isinstance(value, str):
             changes[field.name] = text
         elif field.name == "roles":
             changes[field.name] = (text, text, text)
+        elif field.name == "titles":
+            changes[field.name] = (text, text)
+        elif field.name == "turns":
+            changes[field.name] = tuple(poisoned(turn, text) for turn in value)
         elif hasattr(value, "__dataclass_fields__"):
             changes[field.name] = poisoned(value, text)
     return replace(facts, **changes)
 
 
 # One of each layout: kind, outcome, reader.
-LAYOUTS = {(facts.kind, getattr(facts, "result", ""), facts.request.reader): facts for facts in SAMPLES.values()}
+LAYOUTS = {
+    (facts.kind, getattr(facts, "result", getattr(facts, "event", "")), frame(facts).reader): facts
+    for facts in SAMPLES.values()
+}
 
 
 @pytest.mark.parametrize("facts", LAYOUTS.values(), ids=map(" ".join, LAYOUTS))
@@ -189,7 +196,7 @@ def test_hostile_text_is_shown_as_text(facts: Facts, text: str) -> None:
     assert seen.targets == calm.targets
     assert set(seen.tags) <= set(calm.tags) | {"br"}
     assert seen.open == []
-    assert set(re.findall(r"https?://[^\s\"'<>]+", plain + html, re.IGNORECASE)) == {facts.request.link}
+    assert set(re.findall(r"https?://[^\s\"'<>]+", plain + html, re.IGNORECASE)) == {frame(facts).link}
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", plain + html)
     assert plain.count("\u2068") == plain.count("\u2069")
     assert len(html.encode()) < 90_000
