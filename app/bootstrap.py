@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -11,14 +12,15 @@ from urllib.parse import unquote, urlsplit
 from app import __version__
 from app.actions.followers import Followers
 from app.actions.services import Services
+from app.identity.errors import ProviderUnavailable
 from app.identity.http import Fetcher
-from app.identity.provider import ProviderClient
+from app.identity.provider import Assert, ProviderClient
 from app.notify.smtp import SmtpSettings
 from app.settings import PREFIX, Settings, SettingsError
 from app.storage.database import Clock, Database
 from app.storage.heads import FileHeads
 from app.storage.object_store import ObjectStore
-from app.tokens import keys
+from app.tokens import client_assertion, keys
 from app.tokens.keyfiles import KeysError
 from app.tokens.keys import KeyRing
 from app.tokens.secrets import Secrets
@@ -28,16 +30,16 @@ WEBHOOK_TIMEOUT_S = 15.0
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Services:
     """The services. Nothing is connected yet; `close` them in the end. Raises `SettingsError`."""
-    database = Database(settings.database_url, clock=clock)
+    database, ring = Database(settings.database_url, clock=clock), _ring(settings)
     return Services(
         database=database,
         follow=Followers(database),
         secrets=Secrets(settings.secret_key),
-        ring=_ring(settings),
+        ring=ring,
         heads=FileHeads(_directory(settings)),
         objects=ObjectStore(settings.object_store),
         provider=ProviderClient(
-            Fetcher(allow_private=settings.allow_private_networks, allow_http=settings.development)
+            Fetcher(allow_private=settings.allow_private_networks, allow_http=settings.development), asserting(ring)
         ),
         webhooks=Fetcher(
             allow_private=settings.allow_private_networks,
@@ -69,8 +71,20 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         await close(services)
 
 
+def asserting(ring: KeyRing) -> Assert:
+    """How we show providers that take keys who we are."""
+
+    def make(client_id: str, issuer: str, now: datetime) -> str:
+        try:
+            return client_assertion.make(ring, client_id, issuer, now)
+        except KeysError as error:
+            raise ProviderUnavailable(f"No key signs us in there: {error}") from error
+
+    return make
+
+
 def make_first_keys(settings: Settings) -> None:
-    """Make the token keys where the directory has none yet."""
+    """Make the keys for tokens and for our own sign-in where the directory has none yet."""
     if settings.keys_dir is not None:
         keys.create(settings.keys_dir)
 
@@ -86,7 +100,7 @@ def _ring(settings: Settings) -> KeyRing:
     try:
         if settings.keys_dir is not None:
             return KeyRing(settings.keys_dir)
-        return KeyRing.from_values(settings.token_key or "", settings.trail_keys or {})
+        return KeyRing.from_values(settings.token_key or "", settings.trail_keys or {}, settings.client_key)
     except KeysError as error:
         name = "KEYS_DIR" if settings.keys_dir is not None else "TOKEN_KEY"
         raise SettingsError([f"{PREFIX}{name}: {error}"]) from error

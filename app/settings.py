@@ -43,6 +43,7 @@ class Settings:
     owner_database_url: str | None = field(repr=False)
     keys_dir: Path | None
     token_key: str | None = field(repr=False)
+    client_key: str | None = field(repr=False)
     trail_keys: Mapping[str, str] | None = field(repr=False)
     checkpoint_store: str
     object_store: str
@@ -108,8 +109,10 @@ def _gather(environ: Mapping[str, str], problems: list[str]) -> dict[str, str]:
 
 def _judge_keys(values: dict[str, Any], texts: Mapping[str, str], *, development: bool) -> Iterator[str]:
     """A directory, or both values; never a mixture, part of which would silently not count."""
-    directory, token_key, trail_keys = (PREFIX + name in texts for name in ("KEYS_DIR", "TOKEN_KEY", "TRAIL_KEYS"))
-    if token_key or trail_keys:
+    directory, token_key, trail_keys, client_key = (
+        PREFIX + name in texts for name in ("KEYS_DIR", "TOKEN_KEY", "TRAIL_KEYS", "CLIENT_KEY")
+    )
+    if token_key or trail_keys or client_key:
         if directory or not (token_key and trail_keys):
             yield f"{PREFIX}KEYS_DIR: give a directory, or TOKEN_KEY with TRAIL_KEYS; not parts of both"
         values["keys_dir"] = None
@@ -236,6 +239,7 @@ _TABLE = {
     "owner_database_url": _Spec(_url("postgresql")),
     "keys_dir": _Spec(Path, development="var/keys"),
     "token_key": _Spec(_pem),
+    "client_key": _Spec(_pem),
     "trail_keys": _Spec(_trail_keys),
     "checkpoint_store": _needed(_store, "var/checkpoints", "give a file:// or s3:// URL off the database"),
     "object_store": _needed(_store, "var/objects", "give a file:// or s3:// URL for recordings"),

@@ -42,6 +42,7 @@ def test_a_whole_production_environment_is_read() -> None:
         owner_database_url=None,
         keys_dir=Path("/etc/countersign/keys"),
         token_key=None,
+        client_key=None,
         trail_keys=None,
         checkpoint_store="s3://heads/countersign",
         object_store="file:///srv/countersign",

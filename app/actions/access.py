@@ -16,6 +16,7 @@ from app.tokens.access import read_access_token
 from app.tokens.clients import Client, Form
 from app.tokens.dpop import ProofRefused
 from app.tokens.jwt import TokenRefused
+from app.tokens.keyfiles import KeysError
 from app.tokens.oauth import Answer, TokenEndpoint
 
 
@@ -55,6 +56,16 @@ async def jwks(services: Services) -> Mapping[str, Any]:
     """The public keys of our tokens, those that count now (RFC 7517)."""
     async with services.database.read() as tx:
         return services.ring.jwks(await tx.now())
+
+
+async def client_jwks(services: Services) -> Mapping[str, Any]:
+    """The public keys of our own sign-in at providers, those that count now; none where none were made."""
+    async with services.database.read() as tx:
+        now = await tx.now()
+    try:
+        return services.ring.client_keys().jwks(now)
+    except KeysError:
+        return {"keys": []}
 
 
 def _is_access_token(services: Services, token: str, now: datetime) -> bool:

@@ -38,7 +38,7 @@ from app.storage.institutions import EnvironmentSecrets, InstitutionRow
 from app.storage.leaves import LogExists
 from app.storage.roster import RosterRow
 from app.tokens.clients import EVERY_INSTITUTION
-from app.tokens.keys import TokenKey
+from app.tokens.keys import SigningKey
 from app.tokens.secrets import SealBroken, Secrets
 from app.trail.canonical import CanonicalError
 
@@ -63,7 +63,7 @@ class _Plan:
     resealed: tuple[InstitutionSpec, ...]
     differences: tuple[Difference, ...]
     clients: ClientPlan
-    keys: tuple[TokenKey, ...]
+    keys: tuple[SigningKey, ...]
     refused: tuple[str, ...]
 
     def lines(self) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from app.actions.checkpoints import signer
 from app.actions.ledger import Ledger, write
 from app.actions.services import Services
@@ -12,19 +14,19 @@ from app.storage import entries, institutions
 from app.storage.database import Transaction
 from app.storage.entries import LeafFilter
 from app.tokens.keyfiles import KeysError
-from app.tokens.keys import Rotation, TokenKey, create_trail, rotate
+from app.tokens.keys import CLIENT, Rotation, SigningKey, create_trail, rotate
 from app.trail import canonical
 
 _ALL = 1 << 31
 
 
-async def untold_keys(services: Services, tx: Transaction) -> list[TokenKey]:
+async def untold_keys(services: Services, tx: Transaction) -> list[SigningKey]:
     """The token keys that the vendor's log does not tell of."""
     told = {each.entry.data["kid"] for each in await entries.find(tx, VENDOR, LeafFilter(type="key.added"), _ALL)}
     return [key for key in services.ring.token_keys() if key.kid not in told]
 
 
-def token_key_event(key: TokenKey, operator: Actor) -> Event:
+def token_key_event(key: SigningKey, operator: Actor) -> Event:
     """`key.added` of a token key; `public` is its JWK."""
     public = canonical.encode(dict(key.public())).decode()
     return Event("key.added", VENDOR, operator, {"kid": key.kid, "log": None, "public": public, "use": "token"})
@@ -52,10 +54,7 @@ async def rotate_token_keys(services: Services, operator: Actor) -> Rotation:
 
     Raises `Refused` where the keys were given as values.
     """
-    directory = services.ring.directory
-    if directory is None:
-        detail = "The keys are given as values; rotate them where those are kept."
-        raise Refused(Refusal("validation", detail))
+    directory = _directory(services)
     async with services.database.read() as tx:
         now, begun = await tx.now(), await institutions.read(tx, VENDOR) is not None
     done = rotate(directory, now)
@@ -64,6 +63,24 @@ async def rotate_token_keys(services: Services, operator: Actor) -> Rotation:
             await _tell(book, services, done, operator)
             await book.append()
     return done
+
+
+async def rotate_client_keys(services: Services) -> Rotation:
+    """The next client key signs us in at providers from now on. No log tells of it: nothing in a log rests on it.
+
+    Raises `Refused` where the keys were given as values.
+    """
+    directory = _directory(services)
+    async with services.database.read() as tx:
+        now = await tx.now()
+    return rotate(directory, now, CLIENT)
+
+
+def _directory(services: Services) -> Path:
+    if services.ring.directory is None:
+        detail = "The keys are given as values; rotate them where those are kept."
+        raise Refused(Refusal("validation", detail))
+    return services.ring.directory
 
 
 async def _tell(book: Ledger, services: Services, done: Rotation, operator: Actor) -> None:

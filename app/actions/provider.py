@@ -12,7 +12,7 @@ from app.actions.change_views import as_admin, scene
 from app.actions.ledger import NOT_FOUND, Ledger, write
 from app.actions.proposals import open_secrets, propose, read
 from app.actions.provider_tests import Candidate, sealed_result
-from app.actions.registrations import callback, open_secret, with_secrets
+from app.actions.registrations import callback, holds_secret, open_secret, with_secrets
 from app.actions.services import Services
 from app.actions.signin import Visitor
 from app.actions.wanted import of_provider
@@ -21,26 +21,44 @@ from app.actions.worldspecs import ProviderSpec
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor
 from app.domain.institution import Institution, Provider
+from app.identity.provider import PRIVATE_KEY_JWT
 from app.storage import institutions
 from app.storage import proposals as rows
 from app.storage.institutions import InstitutionRow
 
+KEYS_PATH = "/.well-known/client-jwks.json"
+SECRETS = ("client_secret", "approval_client_secret")
+_NO_KEY = "Give the secret, or let Countersign sign in with its own key."
 _GIVE = "Give the secret: it belongs to this issuer and this client ID alone."
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderView:
-    """The provider in force, and what our registrations at it have to name."""
+    """The provider in force, and what our registrations at it have to name. `keyed`: the secrets that are our key."""
 
     provider: Provider
     redirect_uri: str
+    keyed: frozenset[str]
+    keys_uri: str
 
 
 async def current(services: Services, visitor: Visitor) -> ProviderView:
     """The provider in force, for admins. Raises `Refused` not-found for anybody else."""
     async with services.database.read() as tx:
         there = await scene(services, tx, visitor)
-        return ProviderView(there.institution.provider, callback(services, visitor.code))
+    found, row = there.institution.provider, there.row
+    sealed = dict(zip(SECRETS, (row.client_secret, row.approval_client_secret), strict=True))
+    ours = frozenset(
+        name
+        for name, client_id in _registrations(found)
+        if client_id and holds_secret(services.secrets, row.code, client_id, sealed[name], PRIVATE_KEY_JWT)
+    )
+    return ProviderView(found, callback(services, visitor.code), ours, services.page(KEYS_PATH))
+
+
+def keyed(found: Candidate) -> frozenset[str]:
+    """The names of those secrets in whose place our key signs."""
+    return frozenset(name for name in SECRETS if getattr(found, name) == PRIVATE_KEY_JWT)
 
 
 async def candidate(services: Services, visitor: Visitor, members: Mapping[str, Any], draft: str) -> Candidate:
@@ -58,7 +76,11 @@ async def candidate(services: Services, visitor: Visitor, members: Mapping[str, 
             client_secret=spec.client_secret or tried.client_secret,
             approval_client_secret=spec.approval_client_secret or tried.approval_client_secret,
         )
-    return whole(services, there.row, there.institution, spec)
+    found = whole(services, there.row, there.institution, spec)
+    for name in sorted(keyed(found)):
+        if members.get(name) is None:  # a form shows our key as ticked; unticked, it is no secret that was left out
+            raise Refused(Refusal.of_field(f"/{name}", _NO_KEY))
+    return found
 
 
 async def of_change(services: Services, visitor: Visitor, change_id: str) -> Candidate:

@@ -187,6 +187,20 @@ BODIES: Mapping[str, Any] = {
 }
 """Examples of what is sent, by operation, where it has no schema of a name."""
 
+_JWKS: Mapping[str, Any] = {
+    "keys": [
+        {
+            "kty": "EC",
+            "crv": "P-256",
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+            "use": "sig",
+            "alg": "ES256",
+            "kid": "1k3Q",
+        }
+    ]
+}
+
 ANSWERS: Mapping[str, Any] = {
     "oauth_revoke": {},
     "oauth_metadata": {
@@ -195,19 +209,8 @@ ANSWERS: Mapping[str, Any] = {
         "jwks_uri": "https://countersign.example/.well-known/jwks.json",
         "grant_types_supported": ["client_credentials"],
     },
-    "oauth_jwks": {
-        "keys": [
-            {
-                "kty": "EC",
-                "crv": "P-256",
-                "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
-                "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
-                "use": "sig",
-                "alg": "ES256",
-                "kid": "1k3Q",
-            }
-        ]
-    },
+    "oauth_jwks": _JWKS,
+    "oauth_client_jwks": _JWKS,
     "health_healthz": {"status": "ok"},
     "trail_checkpoint": _CHECKPOINT,
     "trail_verifier_keys": _VKEY,

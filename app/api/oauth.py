@@ -161,6 +161,13 @@ async def jwks(services: ServicesDep) -> Response:
     return JwkSet(dict(keys), headers=_cached())
 
 
+@router.get("/.well-known/client-jwks.json", response_model=dict[str, Any], summary="Public keys of our own sign-in")
+async def client_jwks(services: ServicesDep) -> Response:
+    """For identity providers where this service is a client with `private_key_jwt`. No token is ever signed by them."""
+    keys = await access.client_jwks(services)
+    return JSONResponse(dict(keys), headers=_cached(), media_type="application/jwk-set+json")
+
+
 def _cached() -> dict[str, str]:
     return {"Cache-Control": f"public, max-age={JWKS_AGE_S}"}
 

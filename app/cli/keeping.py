@@ -13,7 +13,7 @@ from app import bootstrap
 from app.actions.clients import SECRET_PREFIX, add_client, rotate_client
 from app.actions.institutions import Applied, plan
 from app.actions.institutions import apply as apply_world
-from app.actions.keys import rotate_token_keys
+from app.actions.keys import rotate_client_keys, rotate_token_keys
 from app.actions.services import Services
 from app.actions.webhooks import WebhookView, overview
 from app.actions.world import read_client, read_world
@@ -21,7 +21,8 @@ from app.actions.worldspecs import World
 from app.actions.worldtable import WorldError
 from app.cli.common import NO, UNTRIED, echo_json, fail
 from app.cli.services import settings, this_operator, with_services
-from app.tokens.keys import Rotation
+from app.tokens.keys import CLIENT, TOKENS, Rotation
+from app.tokens.keysets import has_keys
 from app.tokens.secrets import new_secret
 from app.trail.note import VerifierKey
 
@@ -88,6 +89,9 @@ def _tell(outcome: Applied, *, dry_run: bool, as_json: bool) -> None:
 @keys.command("list")
 def list_keys(
     tokens: Annotated[bool, typer.Option("--tokens", help="The keys for tokens instead, with their states.")] = False,
+    client_keys: Annotated[
+        bool, typer.Option("--client", help="The keys of our sign-in at providers instead.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Print the verifier key of each trail, one a line: what an auditor notes, and `verify --vkey` takes."""
@@ -95,30 +99,40 @@ def list_keys(
     async def run(services: Services) -> list[tuple[str, str]]:
         if tokens:
             return [(key.kid, key.state) for key in services.ring.token_keys()]
+        if client_keys:
+            return [(key.kid, key.state) for key in services.ring.client_keys().every()]
         every = await asyncio.to_thread(services.ring.trail_keys)
         return [(key.log, VerifierKey(services.origin(key.log), key.public).vkey) for key in every]
 
-    names = ("kid", "state") if tokens else ("log", "vkey")
+    states = tokens or client_keys
+    names = ("kid", "state") if states else ("log", "vkey")
     for row in with_services(run, database=False):
         if as_json:
             echo_json(dict(zip(names, row, strict=True)))
         else:
-            typer.echo(" ".join(row) if tokens else row[1])
+            typer.echo(" ".join(row) if states else row[1])
 
 
 @keys.command("rotate")
-def rotate_keys(as_json: Json = False) -> None:
+def rotate_keys(
+    client_keys: Annotated[
+        bool, typer.Option("--client", help="The keys of our sign-in at providers (private_key_jwt) instead.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Let the next key sign tokens from now on, and make another next one; the first time, make both.
 
     The key that signed until now is accepted as long as tokens of it live. Running services follow by themselves.
     """
     found = settings()
-    if found.keys_dir is not None and not any(found.keys_dir.glob("token-*.pem")):
+    if found.keys_dir is not None and not has_keys(found.keys_dir, CLIENT if client_keys else TOKENS):
         bootstrap.make_first_keys(found)
         typer.echo("Made the first keys.", err=True)
         return
 
     async def run(services: Services) -> Rotation:
+        if client_keys:
+            return await rotate_client_keys(services)
         return await rotate_token_keys(services, this_operator(services))
 
     done = with_services(run, found)

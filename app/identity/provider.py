@@ -6,6 +6,8 @@ makes the token request, over our `Fetcher`; what it would believe, `id_token.py
 Discovery and keys are kept for at most ten minutes; what cannot be fetched anew is not used for longer. A `kid` that is
 not among the keys causes one refetch at once, then none for 30 seconds; an ordinary fetch starts no such pause. They
 are kept by issuer, being its own words, whoever asks.
+
+In the place of a client secret may stand `private_key_jwt`: then `Assert`, which holds the key, says who we are.
 """
 
 from __future__ import annotations
@@ -32,27 +34,42 @@ from app.identity.strict_json import strict_json
 T = TypeVar("T")
 
 _BASIC: Final = "client_secret_basic"
+PRIVATE_KEY_JWT: Final = "private_key_jwt"
+"""The word that stands in the place of a secret, and the name of the method (OpenID Connect Core 1.0 §9)."""
+_SIGNS: Final = "ES256"
+_ALGORITHMS: Final = "token_endpoint_auth_signing_alg_values_supported"
+_ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 KEPT_FOR: Final = timedelta(minutes=10)
 REFETCH_PAUSE: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
-    """One registration of ours at a provider."""
+    """One registration of ours at a provider. `client_secret` is `private_key_jwt` where our key is used instead."""
 
     issuer: str
     client_id: str
     client_secret: str = field(repr=False)
 
+    @property
+    def keyed(self) -> bool:
+        """Whether we sign in there with our key."""
+        return self.client_secret == PRIVATE_KEY_JWT
+
+
+Assert = Callable[[str, str, datetime], str]
+"""A signed assertion (RFC 7523) that we are this client id, for this issuer, now. Raises `ProviderUnavailable`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What we use of a provider's discovery document."""
+    """What we use of a provider's discovery document. `signs`: how assertions may be signed; null: it does not say."""
 
     authorization_endpoint: str
     token_endpoint: str
     jwks_uri: str
-    token_auth_method: str
+    token_auth_methods: frozenset[str]
+    signs: frozenset[str] | None
     sends_iss: bool
     end_session_endpoint: str | None
     scopes: frozenset[str] = frozenset()
@@ -103,14 +120,19 @@ class _Kept:
     refetched_at: datetime | None = None
 
 
+def _no_key(client_id: str, issuer: str, now: datetime) -> str:  # noqa: ARG001 -- as every `Assert`
+    raise ProviderUnavailable(f"There is no key that signs us in at {issuer}.")
+
+
 class ProviderClient:
     """All that is ever asked of providers. Raises `ProviderUnavailable` where one cannot be asked.
 
-    `key_sets`, over the same fetcher, are those of API clients.
+    `key_sets`, over the same fetcher, are those of API clients. `assertion` makes our own assertions.
     """
 
-    def __init__(self, fetcher: Fetcher) -> None:
+    def __init__(self, fetcher: Fetcher, assertion: Assert = _no_key) -> None:
         self._fetcher = fetcher
+        self._assertion = assertion
         self._kept: dict[str, _Kept] = {}
         self._discoveries: Flights[str, Metadata] = Flights()
         self.key_sets = KeySets(fetcher)
@@ -121,6 +143,7 @@ class ProviderClient:
         if kept.metadata is None or not _young(kept.metadata[1], now, KEPT_FOR):
             found = await self._discoveries.join(config.issuer, lambda: self._discover(config.issuer))
             kept.metadata = found, now
+        _auth_method(kept.metadata[0], config)
         return kept.metadata[0]
 
     async def authorization_url(self, config: ProviderConfig, departure: Departure, now: datetime) -> str:
@@ -154,7 +177,7 @@ class ProviderClient:
     ) -> TokenAnswer:
         """Trades the callback's code. Raises `ProviderRefused`: `code-refused`, `id-token-missing`."""
         metadata = await self.metadata(config, now)
-        answer = await self._token_request(config, metadata, code, redirect_uri, code_verifier)
+        answer = await self._token_request(config, metadata, code, redirect_uri, code_verifier, now)
         id_token, access_token = answer.get("id_token"), answer.get("access_token")
         if not isinstance(id_token, str) or not id_token:
             raise ProviderRefused("id-token-missing")
@@ -216,7 +239,8 @@ class ProviderClient:
             authorization_endpoint=self._endpoint(data, "authorization_endpoint"),
             token_endpoint=self._endpoint(data, "token_endpoint"),
             jwks_uri=self._endpoint(data, "jwks_uri"),
-            token_auth_method=_auth_method(data.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])),
+            token_auth_methods=_names(data.get("token_endpoint_auth_methods_supported", [_BASIC])),
+            signs=_names(data[_ALGORITHMS]) if _ALGORITHMS in data else None,
             sends_iss=data.get("authorization_response_iss_parameter_supported", False) is not False,
             end_session_endpoint=self._endpoint(data, "end_session_endpoint")
             if "end_session_endpoint" in data
@@ -232,13 +256,20 @@ class ProviderClient:
         return url
 
     async def _token_request(
-        self, config: ProviderConfig, metadata: Metadata, code: str, redirect_uri: str, code_verifier: str
+        self,
+        config: ProviderConfig,
+        metadata: Metadata,
+        code: str,
+        redirect_uri: str,
+        code_verifier: str,
+        now: datetime,
     ) -> Mapping[str, object]:
-        encoded = quote_plus if metadata.token_auth_method == _BASIC else str  # RFC 6749 §2.3.1
+        method = _auth_method(metadata, config)
+        encoded = quote_plus if method == _BASIC else str  # RFC 6749 §2.3.1
         client = AsyncOAuth2Client(
             encoded(config.client_id),
-            encoded(config.client_secret),
-            token_endpoint_auth_method=metadata.token_auth_method,
+            None if config.keyed else encoded(config.client_secret),
+            token_endpoint_auth_method="none" if config.keyed else method,
             transport=self._fetcher,
             trust_env=False,
             follow_redirects=False,
@@ -252,12 +283,20 @@ class ProviderClient:
                     code=code,
                     redirect_uri=redirect_uri,
                     code_verifier=code_verifier,
+                    **self._shown(config, now),
                 )
         except OAuthError:
             raise ProviderRefused("code-refused") from None
         except FetchError as error:
             raise ProviderUnavailable(str(error)) from error
         return answer
+
+    def _shown(self, config: ProviderConfig, now: datetime) -> dict[str, str]:
+        """What stands in the token request's body for our key, new each time (RFC 7523 §2.2)."""
+        if not config.keyed:
+            return {}
+        assertion = self._assertion(config.client_id, config.issuer, now)
+        return {"client_assertion_type": _ASSERTION, "client_assertion": assertion}
 
 
 def _names(value: object) -> frozenset[str]:
@@ -293,13 +332,13 @@ def _plain_answer(response: httpx2.Response) -> httpx2.Response:
     return httpx2.Response(response.status_code, json={**plain, **refusal}, request=response.request)
 
 
-def _auth_method(offered: object) -> str:
-    """How we show who we are: the first of ours that the provider offers."""
-    if isinstance(offered, list):
-        for method in (_BASIC, "client_secret_post"):
-            if method in offered:
-                return method
-    raise ProviderRefused("provider-metadata")
+def _auth_method(metadata: Metadata, config: ProviderConfig) -> str:
+    """How we show who we are: the first of ours that the provider offers. Raises `ProviderRefused`."""
+    ours = (PRIVATE_KEY_JWT,) if config.keyed else (_BASIC, "client_secret_post")
+    method = next((each for each in ours if each in metadata.token_auth_methods), None)
+    if method is None or (config.keyed and metadata.signs is not None and _SIGNS not in metadata.signs):
+        raise ProviderRefused("provider-metadata")
+    return method
 
 
 def _young(at: datetime, now: datetime, life: timedelta) -> bool:

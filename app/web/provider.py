@@ -14,6 +14,7 @@ from app.actions.signin import Visitor
 from app.domain.errors import Refusal, Refused
 from app.domain.institution import Provider
 from app.domain.people import ROLES
+from app.identity.provider import PRIVATE_KEY_JWT
 from app.web.call import Call, CallDep
 from app.web.failures import status_of
 from app.web.guard import Form, SignedIn, VisitorsForm
@@ -34,6 +35,7 @@ class Shown:
 
     texts: Mapping[str, str]
     exclusive: bool
+    keyed: frozenset[str]
     claims: tuple[tuple[str, str], ...]
     roles: tuple[tuple[str, str], ...]
 
@@ -45,8 +47,10 @@ async def shown(call: CallDep, visitor: SignedIn, draft: str = "") -> Response:
     if trial is not None and trial.candidate.change is not None:
         return call.go(f"{CHANGES}/{trial.candidate.change}")
     view = await provider.current(call.services, visitor)
-    found = view.provider if trial is None else trial.candidate.provider
-    return await _page(call, visitor, _shown(found), trial, None)
+    shown = _shown(view.provider, view.keyed)
+    if trial is not None:
+        shown = _shown(trial.candidate.provider, provider.keyed(trial.candidate))
+    return await _page(call, visitor, shown, trial, None)
 
 
 @router.post(PATH)
@@ -92,11 +96,15 @@ async def go(call: CallDep, visitor: SignedIn, form: VisitorsForm, draft_id: str
 def read_provider(form: Form) -> dict[str, Any]:
     """The form by the names of the world file; what is empty is left out."""
     members: dict[str, Any] = {name: form.one(name).strip() or None for name in _TEXTS}
-    members |= {name: form.one(name) or None for name in ("client_secret", "approval_client_secret")}
+    members |= {name: _secret(form, name) for name in provider.SECRETS}
     exclusive = form.one("exclusive") == "true"
     claims = _pairs(form, "required_claims", "name", "value")
     members |= {"exclusive": exclusive, "required_claims": {} if exclusive else claims}
     return members | {"roles": _pairs(form, "roles", "value", "role") if members["roles_claim"] else {}}
+
+
+def _secret(form: Form, name: str) -> str | None:
+    return PRIVATE_KEY_JWT if form.one(f"{name}_key") == "true" else form.one(name) or None
 
 
 def _pairs(form: Form, name: str, first: str, second: str) -> dict[str, str]:
@@ -104,15 +112,16 @@ def _pairs(form: Form, name: str, first: str, second: str) -> dict[str, str]:
     return {key: value for key, value in rows if key}
 
 
-def _shown(found: Provider) -> Shown:
+def _shown(found: Provider, keyed: frozenset[str]) -> Shown:
     texts = {name: getattr(found, name) or "" for name in _TEXTS}
-    return Shown(texts, found.exclusive, tuple(found.required_claims.items()), tuple(found.roles.items()))
+    return Shown(texts, found.exclusive, keyed, tuple(found.required_claims.items()), tuple(found.roles.items()))
 
 
 def _of_form(members: Mapping[str, Any]) -> Shown:
     texts = {name: members[name] or "" for name in _TEXTS}
     claims, roles = (tuple(members[name].items()) for name in ("required_claims", "roles"))
-    return Shown(texts, members["exclusive"], claims, roles)
+    keyed = frozenset(name for name in provider.SECRETS if members[name] == PRIVATE_KEY_JWT)
+    return Shown(texts, members["exclusive"], keyed, claims, roles)
 
 
 async def _to_test(call: Call, visitor: Visitor, wanted: Candidate) -> Response:
@@ -128,6 +137,7 @@ async def _page(call: Call, visitor: Visitor, form: Shown, trial: Trial | None, 
         "refusal": refusal,
         "wrong": errors,
         "redirect_uri": view.redirect_uri,
+        "keys_uri": view.keys_uri,
         "sign_out_uri": call.services.page(f"/sign-in/{visitor.code}"),
         "logout_uri": call.services.page(f"/backchannel-logout/{visitor.code}"),
         "more": MORE,

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
@@ -34,9 +34,10 @@ from app.actions.views import RequestView
 from app.actions.world import read_world
 from app.audit.report import Report
 from app.audit.verify import verify_bundle
+from app.bootstrap import asserting
 from app.domain.institution import Institution
 from app.identity.http import Fetcher
-from app.identity.provider import ProviderClient
+from app.identity.provider import Assert, ProviderClient
 from app.storage import clients, institutions
 from app.storage.database import Database
 from app.storage.heads import FileHeads
@@ -58,9 +59,21 @@ Configure = Callable[[str], str]
 """What a test changes in the text of `world.toml`."""
 
 
+class Road(Protocol):
+    """To a provider as somebody, and back: the parameters that the browser brings."""
+
+    @property
+    def issuer(self) -> str: ...
+
+    async def __call__(self, url: str, email: str) -> list[tuple[str, str]]: ...
+
+
 @dataclass
 class World:
-    """The running world, over the database of `url`. `people` are those who signed in: their cookies, by address."""
+    """The running world, over the database of `url`. `people` are those who signed in: their cookies, by address.
+
+    `road`: to another provider than the lying one, which the world file then names.
+    """
 
     url: str
     owner_url: str | None
@@ -72,6 +85,7 @@ class World:
     offset: timedelta = timedelta()
     frozen: datetime | None = None
     people: dict[str, str] = field(default_factory=dict)
+    road: Road | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     cases: itertools.count[int] = field(default_factory=lambda: itertools.count(6_543_210))
 
@@ -101,6 +115,8 @@ class World:
 
     async def visit(self, begun: Begun, email: str, *, sub: str | None = None) -> list[tuple[str, str]]:
         """Go to the provider as that person; the parameters that the browser brings back."""
+        if self.road is not None:
+            return await self.road(begun.url, email)
         async with self.turn, httpx2.AsyncClient(verify=TLS, trust_env=False) as client:
             self.provider.email, self.provider.sub = email, sub or f"sub-of-{email}"
             answer = await client.get(begun.url)
@@ -189,8 +205,9 @@ class World:
 
     async def verify(self, path: Path) -> Report:
         """What the offline verifier says, anchored by what the institution itself would bring."""
+        issuer = self.provider.issuer if self.road is None else self.road.issuer
         async with httpx2.AsyncClient(verify=TLS, trust_env=False) as client:
-            jwks = (await client.get(f"{self.provider.issuer}/jwks")).json()
+            jwks = (await client.get(f"{issuer}/jwks")).json()
         vkeys = await verifier_keys(self.services, CODE)
         return verify_bundle(path, vkeys=vkeys, idp_jwks=[jwks], enrolment=self.codes[CODE])
 
@@ -200,9 +217,10 @@ class World:
         await decisions.confirm(self.services, await self.visitor(email), request_id, draft, None)
 
 
-def provider_client(timeout_s: float = 10) -> ProviderClient:
+def provider_client(timeout_s: float = 10, assertion: Assert | None = None) -> ProviderClient:
     """A client that has asked no provider yet."""
-    return ProviderClient(Fetcher(allow_private=True, allow_http=True, tls=TLS, total_timeout_s=timeout_s))
+    fetcher = Fetcher(allow_private=True, allow_http=True, tls=TLS, total_timeout_s=timeout_s)
+    return ProviderClient(fetcher) if assertion is None else ProviderClient(fetcher, assertion)
 
 
 @asynccontextmanager
@@ -212,6 +230,7 @@ async def run_world(
     """A world over a database, migrated and with the institution applied, not yet enrolled."""
     await migrate(url, owner_url)
     keys.create(directory / "keys")
+    ring = KeyRing(directory / "keys")
     with MaliciousProvider(clients={"countersign": "secret", "countersign-approvals": "other secret"}) as provider:
         world = World.__new__(World)
         database = Database(url, clock=lambda: world.now())  # noqa: PLW0108 -- the world is initialised after its database
@@ -219,10 +238,10 @@ async def run_world(
             database=database,
             follow=Followers(database),
             secrets=Secrets(b"a secret key of forty bytes, for tests.."),
-            ring=KeyRing(directory / "keys"),
+            ring=ring,
             heads=FileHeads(directory / "heads"),
             objects=ObjectStore((directory / "objects").as_uri()),
-            provider=provider_client(),
+            provider=provider_client(assertion=asserting(ring)),
             webhooks=Fetcher(allow_private=True, allow_http=True, tls=TLS, total_timeout_s=2),
             smtp=None,
             mail_from="countersign@countersign.example",

@@ -5,26 +5,21 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-import uvicorn
-from starlette.types import Receive, Scope, Send
 
 from app.actions import logout, signin
 from app.actions.callback import finish
 from app.actions.journey import Begun
 from app.storage import entries
-from demo.browser import read_forms
 from tests.actions.worlds import CODE, LIBRARIAN, TLS, WHERE, World, run_world
 from tests.fixtures.identity_provider import run_identity_provider
-from tests.web.site import BASE, app_of
+from tests.story.real_provider import CALLBACK, served, through
+from tests.web.site import BASE
 
 pytestmark = [pytest.mark.slow, pytest.mark.idp]
-CALLBACK = f"{BASE}/callback/{CODE}"
 ACCOUNTS = [
     {"sub": f"u-{email}", "email": email, "name": "Somebody", "groups": []}
     for email in (LIBRARIAN, "deputy@example.edu")
@@ -42,24 +37,6 @@ def _client(name: str, secret: str, port: int) -> dict[str, object]:
     }
 
 
-@asynccontextmanager
-async def _served(world: World, listener: socket.socket) -> AsyncIterator[asyncio.Event]:
-    """The service at a port, since a provider calls it without a browser; the event: that it did."""
-    called, app = asyncio.Event(), app_of(world)
-
-    async def heard(scope: Scope, receive: Receive, send: Send) -> None:
-        await app(scope, receive, send)
-        called.set()
-
-    server = uvicorn.Server(uvicorn.Config(heard, log_level="critical", lifespan="off"))
-    async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve(sockets=[listener]))
-        try:
-            yield called
-        finally:
-            server.should_exit = True
-
-
 @pytest.fixture
 async def worlds(tmp_path: Path) -> AsyncIterator[tuple[World, asyncio.Event]]:
     """A world whose institution signs in at the real provider, and which that provider can call."""
@@ -72,30 +49,20 @@ async def worlds(tmp_path: Path) -> AsyncIterator[tuple[World, asyncio.Event]]:
         text = f"sqlite:///{tmp_path}/countersign.db"
         async with (
             run_world(text, None, tmp_path, lambda said: said.replace("$ISSUER", provider.issuer)) as made,
-            _served(made, listener) as called,
+            served(made, listener) as called,
         ):
             yield made, called
-
-
-async def _through(browser: httpx2.AsyncClient, url: str, login: str) -> list[tuple[str, str]]:
-    """At the provider, by its own forms, until it sends the browser back to us."""
-    answer = await browser.get(url)
-    while True:
-        while answer.is_redirect:
-            there = str(answer.url.join(answer.headers["location"]))
-            if there.startswith(BASE):
-                return httpx2.QueryParams(urlsplit(there).query).multi_items()
-            answer = await browser.get(there)
-        form = read_forms(answer.text, str(answer.url))[0]
-        filled = form.filled()
-        told = {"login": login, "password": "any"} if "login" in filled else filled | {"logout": "yes"}
-        answer = await browser.post(form.action, data=told)
 
 
 async def _sign_in(world: World, browser: httpx2.AsyncClient) -> str:
     begun: Begun = await signin.begin(world.services, CODE, "/requests", None)
     finished = await finish(
-        world.services, CODE, await _through(browser, begun.url, LIBRARIAN), begun.cookie, None, WHERE
+        world.services,
+        CODE,
+        await through(browser, begun.url, login=LIBRARIAN, password="any"),
+        begun.cookie,
+        None,
+        WHERE,
     )
     assert finished.cookie is not None
     return finished.cookie
@@ -119,7 +86,7 @@ async def test_signing_out_in_one_browser_ends_the_session_that_another_shares(
         assert visitor is not None
         url = await logout.sign_out(world.services, visitor)
         assert url is not None
-        back = await _through(browser, url, LIBRARIAN)
+        back = await through(browser, url, logout="yes")
         assert [name for name, _ in back] == ["state"]
         async with asyncio.timeout(20):
             await called.wait()

@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from app.tokens import approval, keys
+from app.tokens import approval, keysets
 from app.tokens.access import api_audience
 from app.tokens.keys import KeyRing
 from tests.tokens import forge
@@ -123,7 +123,7 @@ def key_of_another_deployment(ring: KeyRing, token: str) -> str:
 
 def forge_pem() -> str:
     key = ec.generate_private_key(ec.SECP256R1())
-    return keys._pem(key).decode()
+    return keysets.pem(key).decode()
 
 
 def repeated(name: bytes) -> Hostile:

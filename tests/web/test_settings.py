@@ -325,3 +325,36 @@ async def test_other_secrets_of_the_provider_in_force_are_kept_at_once(site: Sit
     site.leave()
     await site.sign_in(DEPUTY)
     assert site.path == "/requests"
+
+
+async def test_our_own_key_takes_the_place_of_a_secret_and_the_page_says_so(site: Site) -> None:
+    world = site.world
+    site.enter(HEAD)
+    await site.open("/settings/sign-in")
+    judge(site.text)
+    assert f"{BASE}/.well-known/client-jwks.json" in site.text
+    await site.send("/settings/sign-in", client_secret_key="true")
+    assert (site.path, site.status) == ("/settings/sign-in", 200)
+    form = site.form("/settings/sign-in").filled()
+    assert form["client_secret_key"] == "true"
+    assert "approval_client_secret_key" not in form
+    site.leave()
+    await site.open(f"/sign-in/{CODE}")
+    answer = await site.post(site.form(f"/sign-in/{CODE}"))
+    assert answer.status_code == 502, "this provider says that it takes no keys"
+    site.enter(HEAD)
+    await site.open("/settings/sign-in")
+    fields = {
+        name: value for name, value in site.form("/settings/sign-in").filled().items() if not name.endswith("_key")
+    }
+    answer = await site.client.post("/settings/sign-in", data=fields, headers={"Origin": BASE})
+    assert answer.status_code == 422
+    judge(answer.text)
+    assert "or let Countersign sign in with its own key" in answer.text
+    await site.client.post("/settings/sign-in", data=fields | {"client_secret": "secret"}, headers={"Origin": BASE})
+    await site.open("/settings/sign-in")
+    assert "client_secret_key" not in site.form("/settings/sign-in").filled()
+    assert (await world.institution()).changes == {}
+    site.leave()
+    await site.sign_in(DEPUTY)
+    assert site.path == "/requests"
