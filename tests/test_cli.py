@@ -196,6 +196,10 @@ def test_keys_are_made_rotated_and_listed(empty: Shell) -> None:
     before = dict(line.split()[::-1] for line in empty.done("keys", "list", "--tokens").splitlines())
     done = json.loads(empty.done("keys", "rotate", "--json"))
     assert (done["current"], done["retired"]) == (before["next"], before["current"])
+    client_keys = dict(line.split()[::-1] for line in empty.done("keys", "list", "--client").splitlines())
+    assert not set(client_keys.values()) & set(before.values())
+    done = json.loads(empty.done("keys", "rotate", "--client", "--json"))
+    assert (done["current"], done["retired"]) == (client_keys["next"], client_keys["current"])
 
 
 def test_clients_are_added_and_rotated_by_hand(shell: Shell) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jws
-from joserfc.errors import BadSignatureError
-from joserfc.jwk import KeySet
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet
 
 from app.tokens import approval, client_assertion, keys, keysets
 from app.tokens.access import read_access_token
@@ -27,7 +27,8 @@ CLIENT_PEM = pem(ec.generate_private_key(ec.SECP256R1()))
 
 
 def opened(ring: KeyRing, assertion: str) -> jws.CompactSignature:
-    return jws.deserialize_compact(assertion, KeySet.import_key_set(ring.client_keys().jwks(NOW)), ["ES256"])
+    published = KeySet([ECKey.import_key(key) for key in ring.client_keys().jwks(NOW)["keys"]])
+    return jws.deserialize_compact(assertion, published, ["ES256"])
 
 
 def test_an_assertion_names_us_twice_and_one_provider_and_is_over_within_a_minute(ring: KeyRing) -> None:
@@ -91,7 +92,7 @@ def test_the_client_key_signs_no_token(ring: KeyRing, mint: Mint) -> None:
 
 
 def test_a_token_of_ours_is_no_assertion_by_the_keys_that_providers_see(ring: KeyRing, mint: Mint) -> None:
-    with pytest.raises((BadSignatureError, ValueError)):
+    with pytest.raises(JoseError):
         opened(ring, mint().token)
 
 
