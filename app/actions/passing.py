@@ -10,28 +10,32 @@ event, counted by the minute.
 from __future__ import annotations
 
 import hmac
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import orjson
 
 from app.actions.credentials import Credential, session_of, tokens_that_count
 from app.actions.gates import Gate, gate_of
-from app.actions.reports import Report, hear_locked
 from app.actions.services import Services
-from app.actions.sessions import Opener, refusal_of, settle, watch_session
+from app.actions.sessions import ENDINGS, Opener, refusal_of, settle, watch_session
 from app.actions.turned_away import Counter, TurnedAway
 from app.actions.watched import Reported, Watched, unforged
 from app.domain.errors import Refusal, Refused
+from app.domain.recording import SILENCE
 from app.storage import gates
 from app.storage.database import Transaction
-from app.storage.gates import AtGate
+from app.storage.gates import KIND, AtGate, Passing
 from app.storage.grouped import GroupCommit
 from app.storage.leaves import MAX_AHEAD
 from app.storage.sessions import LIVING, SessionRow
+from app.tokens.secrets import Secrets
 
-KIND = "request"
+KNOWN = 16_384
+"""How many sessions are remembered as rows that this service wrote."""
 _GATE = Opener()
 _NOBODY = Refusal("unauthorized", "No session at this gate has this credential.")
 _FOREIGN = Refusal("session-foreign", "This session is another environment's.")
@@ -50,9 +54,10 @@ class Question:
     summary: str
     ip: str
 
-    def reported(self, at: datetime) -> Reported:
-        """The request as activity of its session."""
-        return Reported(at, KIND, self.summary, orjson.dumps({"ip": self.ip}).decode())
+    @property
+    def detail(self) -> str:
+        """What is written down of it beside the summary: JSON."""
+        return orjson.dumps({"ip": self.ip}).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class Passed:
     engineer: str
 
     @classmethod
-    def of(cls, row: SessionRow) -> Passed:
+    def of(cls, row: SessionRow | AtGate) -> Passed:
         """By the session's row."""
         return cls(row.id, row.log, row.account, row.engineer_id)
 
@@ -75,7 +80,8 @@ class Passage:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._group = GroupCommit(services.database, self._write)
+        self._group = GroupCommit(services.database, self._write, patience=0.0)
+        self._known = _Known(services.secrets)
         self._counter = Counter(services)
 
     async def ask(self, question: Question) -> Passed | Refusal:
@@ -88,14 +94,13 @@ class Passage:
         shown = [question.credential for question in questions if question.credential is not None]
         tokens = [each.token for each in shown if each.token is not None]
         cookies = [each.cookie for each in shown if each.cookie is not None]
-        found, now = await gates.lock(tx, cookies, [each.jti for each in tokens])
-        place = _Place(found, await tokens_that_count(self._services, tx, tokens, now), now)
+        found, now = await gates.lock(tx, cookies, [each.jti for each in tokens], ENDINGS)
+        counting = await tokens_that_count(self._services, tx, tokens, now)
+        place = _Place([row for row in found if _goes_on(row, now) and self._known.holds(row)], counting)
         rows = [place.plain(question) for question in questions]
-        asked = [(question, row) for question, row in zip(questions, rows, strict=True) if row is not None]
-        reports = [Report(row.id, None, (question.reported(now),)) for question, row in asked]
-        locked = {row.id: row for _, row in asked}
-        heard = iter(await hear_locked(self._services, tx, list(locked.values()), now, reports))
-        return [Passed.of(row) if row is not None and next(heard) is not None else None for row in rows]
+        asked = zip(rows, questions, strict=True)
+        await gates.record(tx, now, [Passing(row, each.summary, each.detail) for row, each in asked if row is not None])
+        return [None if row is None else self._known.passed(row) for row in rows]
 
     async def _alone(self, question: Question) -> Passed | Refusal:
         """One question by itself, whatever it meets."""
@@ -154,24 +159,54 @@ class Passage:
 async def _hear(session: Watched, question: Question) -> None:
     now = session.book.now
     session.hear()
-    await session.report((question.reported(now),), now)
+    await session.report((Reported(now, KIND, question.summary, question.detail),), now)
+
+
+def _goes_on(row: AtGate, now: datetime) -> bool:
+    """Whether a session is open, nothing is due of it, its log tells of no end, and the clock is not in doubt."""
+    if row.state != "open" or row.ended or now >= row.not_after or now - row.seen_at >= SILENCE:
+        return False
+    recorded = row.record_by is None or now < row.record_by
+    return recorded and (row.last_at is None or row.last_at - now <= MAX_AHEAD)
+
+
+class _Known:
+    """Rows whose MAC was found to hold, with the answer of each: every covered field has to be as it was then."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._rows: OrderedDict[str, tuple[tuple[Any, ...], Passed]] = OrderedDict()
+
+    def holds(self, row: AtGate) -> bool:
+        """Whether this service wrote the row."""
+        known = self._rows.get(row.id)
+        if known is not None and known[0] == row.covered:
+            return True
+        if not unforged(self._secrets, row):
+            return False
+        self._rows[row.id] = (row.covered, Passed.of(row))
+        if len(self._rows) > KNOWN:
+            self._rows.popitem(last=False)
+        return True
+
+    def passed(self, row: AtGate) -> Passed:
+        """The answer, of a row that held."""
+        return self._rows[row.id][1]
 
 
 class _Place:
-    """What a group found: sessions by what was shown for them, tokens that count, the instant."""
+    """What a group found: sessions that go on, by what was shown for them, and tokens that count."""
 
-    def __init__(self, found: Sequence[AtGate], tokens: frozenset[str], now: datetime) -> None:
-        self._by_cookie = {each.session.credential: each for each in found}
-        self._by_jti = {each.session.jti: each for each in found if each.session.jti in tokens}
-        self._now = now
+    def __init__(self, good: Sequence[AtGate], tokens: frozenset[str]) -> None:
+        self._by_cookie = {row.credential: row for row in good}
+        self._by_jti = {row.jti: row for row in good if row.jti in tokens}
 
-    def plain(self, question: Question) -> SessionRow | None:
-        """The session of a question whose gate and credential are right, while the clock is not in doubt."""
+    def plain(self, question: Question) -> AtGate | None:
+        """The session of a question whose gate and credential are right."""
         shown = question.credential
         if shown is None:
             return None
-        at = self._by_cookie.get(shown.cookie) if shown.token is None else self._by_jti.get(shown.token.jti)
-        if at is None or at.gate_key is None or not hmac.compare_digest(at.gate_key, question.gate_key):
+        row = self._by_cookie.get(shown.cookie) if shown.token is None else self._by_jti.get(shown.token.jti)
+        if row is None or row.gate_key is None or not hmac.compare_digest(row.gate_key, question.gate_key):
             return None
-        behind = at.last_at is not None and at.last_at - self._now > MAX_AHEAD
-        return None if behind else at.session
+        return row

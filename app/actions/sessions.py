@@ -37,7 +37,7 @@ INACTIVE = Refusal(
     "token-inactive", "This token opens no session: it is not good now, not for you, or was used before."
 )
 BY_GATE = "gate"
-_ENDINGS = ("request.revoked", "request.completed", "session.ended", "session.terminated")
+ENDINGS = ("request.revoked", "request.completed", "session.ended", "session.terminated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ def refusal_of(
 async def still_told(tx: Transaction, rows: Sequence[SessionRow]) -> list[SessionRow]:
     """Those sessions of which the trail tells no end: an older row, put back, has a MAC that holds."""
     told = await entries.subjects_of(
-        tx, sorted({row.log for row in rows}), [*(row.id for row in rows), *{row.request for row in rows}], _ENDINGS
+        tx, sorted({row.log for row in rows}), [*(row.id for row in rows), *{row.request for row in rows}], ENDINGS
     )
     return [row for row in rows if told.isdisjoint({row.id, row.request})]
 

@@ -18,6 +18,7 @@ from app.domain.session import Coverage, Session, State, evolve
 from app.domain.times import stamp
 from app.storage import activity, clients, sessions
 from app.storage.activity import SEAL_AFTER, EventRow, SegmentRow
+from app.storage.gates import AtGate
 from app.storage.sessions import LIVING, SessionRow
 from app.tokens.secrets import Secrets
 from app.trail.log import new_salt
@@ -247,12 +248,12 @@ def seal_row(secrets: Secrets, row: SessionRow) -> SessionRow:
     return replace(row, mac=secrets.mac(SESSION_LABEL, *_parts(row)))
 
 
-def unforged(secrets: Secrets, row: SessionRow) -> bool:
+def unforged(secrets: Secrets, row: SessionRow | AtGate) -> bool:
     """Whether this service wrote the row."""
     return secrets.mac_holds(row.mac, SESSION_LABEL, *_parts(row))
 
 
-def _parts(row: SessionRow) -> list[str | bytes]:
+def _parts(row: SessionRow | AtGate) -> list[str | bytes]:
     """What the MAC of a session's row covers, in order."""
     ended = "" if row.ended_at is None else stamp(row.ended_at)
     names = (row.log, row.id, row.request, row.grant, row.jti, row.client or "", row.audience, row.environment)

@@ -151,7 +151,9 @@ async def due(tx: Transaction, now: datetime, silent_since: datetime, limit: int
         sa.and_(_TABLE.c.seal_at.is_not(None), _TABLE.c.seal_at <= now),
     )
     found: dict[tuple[str, str], None] = {}
-    for condition in conditions:  # one by one: each has an index of its own
+    # One by one: each has an index of its own, but for silence. `seen_at` changes at every call and stands in none;
+    # the silent are found among the open ones, by the index on `record_by`.
+    for condition in conditions:
         query = sa.select(_TABLE.c.log, _TABLE.c.id).where(condition).limit(limit)
         found |= dict.fromkeys(await tx.connection.execute(query))
     return list(found)[:limit]
