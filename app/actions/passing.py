@@ -80,7 +80,7 @@ class Passage:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._group = GroupCommit(services.database, self._write, patience=0.0)
+        self._group = GroupCommit(services.database, self._write)
         self._known = _Known(services.secrets)
         self._counter = Counter(services)
 

@@ -64,9 +64,6 @@ class GroupedRead(Generic[K, V]):
 class GroupCommit(Generic[I, R]):
     """Items written by one transaction. `write` gets those of a group, in the order in which they came, and answers one
     result for each; it writes them with set-based statements, and leaves the commit to us.
-
-    With `patience` 0 a second group is made while the first is being committed: less of them share a commit, and the
-    database and this process work at the same time.
     """
 
     def __init__(
@@ -76,11 +73,10 @@ class GroupCommit(Generic[I, R]):
         *,
         limit: int = LIMIT,
         lanes: int = LANES,
-        patience: float = PATIENCE_S,
     ) -> None:
         self._database = database
         self._write = write
-        self._queue = _Queue(self._group, limit, lanes, patience)
+        self._queue = _Queue(self._group, limit, lanes)
 
     async def put(self, item: I) -> R:
         """The item's result, after it was committed. Raises `Unavailable`, or what `write` raised for this item."""
@@ -104,15 +100,13 @@ class _Queue(Generic[I, R]):
     """Callers in the order in which they came, taken in groups of at most `limit` by at most `lanes` tasks at a time.
 
     While a group is answered callers gather: the busier, the larger the groups. A further lane opens only where one has
-    taken longer than `patience` (seconds), so that a connection that hangs keeps nobody else waiting.
+    taken longer than it ever should, so that a connection that hangs keeps nobody else waiting.
     """
 
-    def __init__(
-        self, run: Callable[[Sequence[I]], Awaitable[Sequence[R]]], limit: int, lanes: int, patience: float = PATIENCE_S
-    ) -> None:
+    def __init__(self, run: Callable[[Sequence[I]], Awaitable[Sequence[R]]], limit: int, lanes: int) -> None:
         if limit < 1 or lanes < 1:
             raise ValueError("a group has at least one member and one lane")
-        self._run, self._limit, self._lanes, self._patience = run, limit, lanes, patience
+        self._run, self._limit, self._lanes = run, limit, lanes
         self._waiting: deque[_Waiter[I, R]] = deque()
         self._busy = 0
         self._begun = 0.0
@@ -121,7 +115,7 @@ class _Queue(Generic[I, R]):
     async def ask(self, item: I) -> R:
         waiter: _Waiter[I, R] = _Waiter(item, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
-        if self._busy == 0 or (self._busy < self._lanes and time.monotonic() - self._begun > self._patience):
+        if self._busy == 0 or (self._busy < self._lanes and time.monotonic() - self._begun > PATIENCE_S):
             self._open_lane()
         return await waiter.answer
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.ids import encode, new_id
 from app.domain.recording import begun
-from app.storage import activity, sessions
+from app.storage import activity, sessions, tables
 from app.storage.activity import EventRow, SegmentRow
 from app.storage.database import Database, Transaction
 from app.storage.sessions import Filter, SessionRow
@@ -157,3 +157,9 @@ async def test_segments_are_kept_in_order(opened: Database) -> None:
             await activity.add_segment(tx, row)
     async with opened.read() as tx:
         assert await activity.segments(tx, CODE, encode("ses", 1)) == rows
+
+
+def test_no_index_holds_what_every_call_changes() -> None:
+    """Else PostgreSQL writes every index of a session anew for each request that passes a gate."""
+    indexed = {column.name for index in tables.sessions.indexes for column in index.columns}
+    assert indexed.isdisjoint({"events", "seen_at"})
