@@ -49,7 +49,7 @@ def create_app(services: Services, settings: Settings, *, work: bool = False, ow
         max_body_size=MAX_BODY,
     )
     app.state.services = services
-    app.state.web = WebSettings(settings.base_url, settings.secure_cookies)
+    app.state.web = WebSettings(settings.base_url, settings.secure_cookies, settings.gate_recorder)
     api.mount(app)
     web.mount(app)
     app.open_door()

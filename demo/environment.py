@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 HOST = "127.0.0.1"
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Alma (demonstration)</title>
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Alma (demonstration)</title></head>
 <h1>{title}</h1>
 <p>You are <b>{account}</b> of {institution}, in session {session}.</p>
 <ul><li><a href="/jobs">Jobs</a><li><a href="/jobs?name=fulfilment&amp;patron=4711">The fulfilment job</a></ul>

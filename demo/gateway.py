@@ -18,6 +18,7 @@ HOST = "127.0.0.1"
 CONFIGURATION = ROOT / "docs" / "nginx.conf"
 ENVIRONMENT_READY = "Uvicorn running on"
 NGINX_READY = "start worker process "
+_RECORDER = ("proxy_set_header Accept-Encoding", "sub_filter '<head>'", "sub_filter_once")
 _MAIN = """{user}daemon off;
 pid {folder}/nginx.pid;
 error_log stderr notice;
@@ -36,12 +37,16 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Where nginx listens, and what it stands between, each a port of 127.0.0.1; `key` is the environment's."""
+    """Where nginx listens, and what it stands between, each a port of 127.0.0.1; `key` is the environment's.
+
+    `recorder`: the lines by which pages record themselves count.
+    """
 
     port: int
     service: int
     environment: int
     key: str
+    recorder: bool = False
 
     @property
     def origin(self) -> str:
@@ -88,4 +93,6 @@ def _configuration(gateway: Gateway, key: Path) -> str:
         if text.count(documented) != 1:
             raise ValueError(f"{CONFIGURATION.name} should have one line `{documented}`")
         text = text.replace(documented, ours)
+    for line in _RECORDER if gateway.recorder else ():
+        text = text.replace(f"#{line}", line)
     return text

@@ -84,11 +84,13 @@ class Stage:
     """A folder and ports, with everything that follows from them.
 
     `databases`: URLs of another database than SQLite in the folder, for the application and for the owner.
+    `recorder`: the pages behind the gate record themselves.
     """
 
     folder: Path
     ports: Ports
     databases: tuple[str, str] | None = None
+    recorder: bool = False
 
     @property
     def base_url(self) -> str:
@@ -112,6 +114,7 @@ class Stage:
             "OBJECT_STORE": (self.folder / "objects").as_uri(),
             "SMTP_URL": f"smtp://{HOST}:{self.ports.mail}",
             "ALLOW_PRIVATE_NETWORKS": "true",
+            "GATE_RECORDER": str(self.recorder).lower(),
         }
         if self.databases is not None:
             settings |= {"DATABASE_URL": self.databases[0], "OWNER_DATABASE_URL": self.databases[1]}
@@ -133,7 +136,7 @@ class Stage:
     def gateway(self) -> Gateway:
         """The gateway in front of the first institution's environment."""
         key = _institution(self.world, _CODES[0])["environments"][0]["gate_key"]
-        return Gateway(self.ports.gateway, self.ports.service, self.ports.environment, str(key))
+        return Gateway(self.ports.gateway, self.ports.service, self.ports.environment, str(key), self.recorder)
 
     @property
     def environment_log(self) -> Path:

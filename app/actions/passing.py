@@ -102,8 +102,18 @@ class Passage:
         await gates.record(tx, now, [Passing(row, each.summary, each.detail) for row, each in asked if row is not None])
         return [None if row is None else self._known.passed(row) for row in rows]
 
+    async def whose(self, question: Question) -> SessionRow | Refusal:
+        """The session in which a question is asked, as far as is known without a lock; nothing is let through or
+        written down of it, but whoever has none here is turned away. Raises `Refused` gate-unknown, `Unavailable`.
+        """
+        return (await self._known(question))[1]
+
     async def _alone(self, question: Question) -> Passed | Refusal:
         """One question by itself, whatever it meets."""
+        gate, found = await self._known(question)
+        return found if isinstance(found, Refusal) else await self._locked(gate, question, found)
+
+    async def _known(self, question: Question) -> tuple[Gate, SessionRow | Refusal]:
         async with self._services.database.look() as tx:
             gate = await gate_of(tx, question.gate_key)
             row = None if question.credential is None else await self._session(tx, question.credential)
@@ -111,8 +121,8 @@ class Passage:
         if row is None or refusal is not None:
             own = row is not None and row.log == gate.code
             await self._turn_away(gate, problem, question.ip, row.id if row is not None and own else None)
-            return refusal or _NOBODY
-        return await self._locked(gate, question, row)
+            return gate, refusal or _NOBODY
+        return gate, row
 
     async def _session(self, tx: Transaction, credential: Credential) -> SessionRow | None:
         """The session of a credential that counts."""

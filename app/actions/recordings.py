@@ -34,6 +34,7 @@ from app.storage.sessions import SessionRow
 from app.tokens.sealed_stream import KEY_BYTES, open_stream, seal_stream
 
 MAX_PART = 64 << 20
+NOT_READER = Refusal("forbidden", "Recordings are for approvers of the product, and for auditors.")
 MAX_NUMBER = 1_000_000
 AFTERWARDS = timedelta(hours=24)
 """How long after its end a session takes parts: a gateway may have had to wait for its own store."""
@@ -217,7 +218,7 @@ async def read_part(services: Services, visitor: Visitor, session_id: str, n: in
 
 def _readable(held: Held, visitor: Visitor, part: PartRow) -> PartRow | Refusal:
     if "auditor" not in visitor.roles and not may_end(held, visitor):
-        return Refusal("forbidden", "Recordings are for approvers of the product, and for auditors.")
+        return NOT_READER
     if part.erased_at is not None:
         return Refusal("recording-erased", "This part was erased when its time was over; the trail keeps its digest.")
     return part

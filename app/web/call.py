@@ -48,10 +48,14 @@ _TEMPLATES.globals["mount"] = ""  # where our pages begin: at the host itself, b
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """Where the pages stand (no slash at the end), and whether over TLS, so that cookies are bound to it."""
+    """Where the pages stand (no slash at the end), and whether over TLS, so that cookies are bound to it.
+
+    `recorder`: the gate serves the recorder of pages, and takes what it records.
+    """
 
     base_url: str
     secure: bool
+    recorder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +94,10 @@ class Call:
         visitor: Visitor | None = None,
         origins: tuple[str, ...] = (),
         scripts: tuple[str, ...] = (),
+        plays: bool = False,
     ) -> Response:
         """A page. `origins`: where its forms may lead beside our own, because browsers judge redirects of forms too;
-        `scripts`: the static files that may run in it.
+        `scripts`: the static files that may run in it; `plays`: it shows recorded pages, styles of theirs included.
         """
         csrf = self.browser_csrf if visitor is None else visitor.csrf
         times = None if visitor is None else Times(ZoneInfo(visitor.time_zone))
@@ -101,6 +106,7 @@ class Call:
         response.headers["Content-Security-Policy"] = content_policy(
             origins if visitor is None else (*origins, *visitor.signs_out_at),
             tuple(f"{self.web.base_url}{static(name)}" for name in scripts),
+            plays=f"{self.web.base_url}{static('icon.svg')}" if plays else "",
         )
         if visitor is None:
             self.keep_browser(response)
@@ -135,16 +141,19 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     return _TEMPLATES.get_template(template).render(values)
 
 
-def content_policy(origins: tuple[str, ...] = (), scripts: tuple[str, ...] = ()) -> str:
+def content_policy(origins: tuple[str, ...] = (), scripts: tuple[str, ...] = (), *, plays: str = "") -> str:
     """The Content-Security-Policy of a page: our style sheet and pictures, forms to us and `origins`, and no script but
     the files at `scripts`, which may ask us alone.
+
+    `plays`: recorded pages are shown inside, with their inline styles, and with no picture but those they hold, and our
+    icon, whose address this is.
     """
     targets = " ".join(("'self'", *origins))
     runs = f"script-src {' '.join(scripts)}; connect-src 'self'" if scripts else "script-src 'none'"
-    return (
-        f"default-src 'none'; {runs}; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
-        f"frame-ancestors 'none'; form-action {targets}"
-    )
+    shows = "style-src 'self'; img-src 'self' data:"
+    if plays:
+        shows = f"style-src 'self' 'unsafe-inline'; img-src data: {plays}"
+    return f"default-src 'none'; {runs}; {shows}; base-uri 'none'; frame-ancestors 'none'; form-action {targets}"
 
 
 def call_of(request: Request) -> Call:

@@ -16,16 +16,22 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.actions import entering, leaving
 from app.actions.credentials import GATE_COOKIE, Credential, read_credential
+from app.actions.gate_recorder import MAX_BODY, record_page
+from app.actions.gates import key_hash
 from app.actions.journey import LIFE, Where
+from app.actions.ledger import NOT_FOUND
+from app.actions.passing import Question
 from app.actions.services import Services
-from app.domain.errors import Refusal
+from app.domain.errors import Refusal, Refused
+from app.domain.gate import plain
 from app.identity.browser import cookie_name, is_own_path
 from app.web import text
 from app.web.call import MAX_AGENT, WebSettings, content_policy, render
 from app.web.failures import status_of
 from app.web.gate_failures import ENTER, MOUNT, gate_failure
-from app.web.guard import Form, read_form
+from app.web.guard import Form, read_body, read_form
 from app.web.page_route import GET, PageRoute, reference
+from app.web.static_files import FILES
 from app.web.times import Times
 
 JOURNEY = "countersign-gate-journey"
@@ -156,6 +162,34 @@ async def leave(call: CallDep) -> Response:
     response = _page("gate_left.html", {})
     call.drop(response, GATE_COOKIE)
     return response
+
+
+@router.get("/gate/recorder.js")
+async def recorder(call: CallDep) -> Response:
+    """The script that records the page it stands in, where that is switched on."""
+    _switched_on(call)
+    headers = {"Cache-Control": "private, max-age=300"}
+    return Response(_RECORDER, 200, headers, "text/javascript; charset=utf-8")
+
+
+@router.post("/gate/recording")
+async def record(call: CallDep) -> Response:
+    """What that script recorded. JSON alone, which no page of another site can send here with the gate's cookie."""
+    _switched_on(call)
+    if call.request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refused(Refusal("unsupported-media-type", "Only JSON is taken here."))
+    body = await read_body(call.request, MAX_BODY)
+    question = Question(key_hash(call.services, call.key), call.credential, "", plain(call.where.ip))
+    await record_page(call.services, call.request.app.state.passage, question, body)
+    return Response(status_code=204)
+
+
+_RECORDER = FILES["rrweb-record.js"] + b"\n" + FILES["gate-recorder.js"]
+
+
+def _switched_on(call: GateCall) -> None:
+    if not call.web.recorder:
+        raise Refused(NOT_FOUND)
 
 
 def _page(template: str, values: dict[str, Any], *, status: int = 200, origins: tuple[str, ...] = ()) -> Response:

@@ -92,9 +92,8 @@ async def read_form(request: Request) -> Form:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise Refused(Refusal("unsupported-media-type", f"Only forms are taken here, as {FORM}."))
     try:
-        pairs = parse_qsl(
-            (await _body(request)).decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
-        )
+        text = (await read_body(request, MAX_FORM)).decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError as error:
         raise Refused(Refusal("validation", "The form cannot be read.")) from error
     return Form(tuple(pairs))
@@ -144,10 +143,11 @@ def _way_back(call: Call) -> str:
     return HOME if about is None else about[0]
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request, most: int) -> bytes:
+    """A body of at most so many bytes. Raises `Refused` too-large."""
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > MAX_FORM:
-            raise Refused(Refusal("too-large", "The form is too large; shorten what you wrote."))
+        if len(body) > most:
+            raise Refused(Refusal("too-large", "This is too large; shorten what you wrote."))
     return bytes(body)

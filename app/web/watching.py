@@ -6,7 +6,7 @@ from starlette.responses import Response, StreamingResponse
 
 from app.actions.ledger import NOT_FOUND
 from app.actions.live import Live
-from app.actions.recordings import MAX_NUMBER, read_part
+from app.actions.recordings import MAX_NUMBER, NOT_READER, read_part
 from app.actions.session_access import end_access
 from app.actions.watching import read_session
 from app.domain.errors import Refused
@@ -18,6 +18,7 @@ from app.web.sessionview import session_shown
 
 router = pages()
 SCRIPT = "session.js"
+PLAYERS = ("rrweb-replay.js", "replay.js")
 
 
 @router.api_route("/sessions/{session_id}", methods=GET)
@@ -37,6 +38,17 @@ async def events(call: CallDep, visitor: Staying, session_id: str) -> Response:
     live = Live(call.services, call.session, session_id)
     live.admit(visitor)
     return LiveStream(live, visitor)
+
+
+@router.api_route("/sessions/{session_id}/replay", methods=GET)
+async def replay(call: CallDep, visitor: SignedIn, session_id: str, parts: str = "") -> Response:
+    """Parts of the recording to play, for those who may read them; opening this reads none."""
+    page = await read_session(call.services, visitor, session_id, before_part=number(parts))
+    if not page.may_read:
+        raise Refused(NOT_READER)
+    shown = session_shown(page, visitor)
+    values = {"s": shown, "times": shown.r.times, "scripts": PLAYERS}
+    return call.page("session_replay.html", values, visitor=visitor, scripts=PLAYERS, plays=True)
 
 
 def number(text: str) -> int | None:

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Engineer:
-    """Somebody at a browser of their own, with JavaScript off."""
+    """Somebody at a browser of their own."""
 
     page: Page
     stage: Stage
     login: str
 
     @classmethod
-    async def at(cls, browser: Browser, stage: Stage, login: str) -> Engineer:
+    async def at(cls, browser: Browser, stage: Stage, login: str, *, scripts: bool = False) -> Engineer:
         """A fresh browser profile."""
-        context = await browser.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 800})
+        context = await browser.new_context(java_script_enabled=scripts, viewport={"width": 1280, "height": 800})
         return cls(await context.new_page(), stage, login)
 
     async def open(self, path: str) -> Response:

@@ -16,7 +16,7 @@ CODE = "01EXU_INST"
 
 @dataclass
 class Person:
-    """Somebody at a browser of their own, with JavaScript off. `refused`: what the pages' policy kept from loading."""
+    """Somebody at a browser of their own. `refused`: what the pages' policy kept from loading."""
 
     page: Page
     stage: Stage
@@ -24,9 +24,9 @@ class Person:
     refused: list[str] = field(default_factory=list)
 
     @classmethod
-    async def at(cls, browser: Browser, stage: Stage, login: str) -> Person:
+    async def at(cls, browser: Browser, stage: Stage, login: str, *, scripts: bool = False) -> Person:
         """A fresh browser profile, as on a phone."""
-        context = await browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
+        context = await browser.new_context(java_script_enabled=scripts, viewport={"width": 390, "height": 844})
         person = cls(await context.new_page(), stage, login)
         person.page.on("console", lambda message: person.hear(message.text))
         return person
