@@ -43,6 +43,14 @@ async def seal_all(tx: Transaction, secrets: Secrets) -> None:
             await clients.save(tx, sealed(secrets, row, newest))
 
 
+def is_institutions(row: ClientRow, code: str) -> bool:
+    """Whether a client is the institution's own: held to it alone and to reading its trail, as its creation says.
+
+    By the row and not by an access token, whose scopes may be fewer. The verifier judges by the same.
+    """
+    return (row.institutions, row.scopes, row.audiences) == ((code,), ("trail:read",), ())
+
+
 def client_of(secrets: Secrets, found: checks.Client | None) -> Client | None:
     """The client that was found, if its row is ours and the log tells no more."""
     if found is None or found.outdated or not holds(secrets, found.row):

@@ -108,7 +108,7 @@ async def record(services: Services, who: Caller | Visitor | Actor, code: str, a
         if asked.request is not None and await requests.read(book.tx, asked.request, code) is None:
             raise Refused(NOT_FOUND)
         actor = who if isinstance(who, Actor) else who.actor if isinstance(who, Visitor) else Actor("client", who.cli)
-        private = sees_private(who, book.institution)
+        private = await sees_private(book.tx, who, book.institution)
         end = book.next_index + 1
         stop = end if asked.stop is None else min(asked.stop, end)
         if asked.start >= stop:

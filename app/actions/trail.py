@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from app.actions import checkpoints
+from app.actions.clientrows import is_institutions
 from app.actions.ledger import NOT_FOUND
 from app.actions.services import Services
 from app.actions.signin import Visitor
@@ -22,7 +23,7 @@ from app.domain.events import CATALOGUE, Actor
 from app.domain.institution import Institution
 from app.domain.kinds import VENDOR, is_code
 from app.domain.times import stamp
-from app.storage import entries, institutions, nodes
+from app.storage import clients, entries, institutions, nodes
 from app.storage.database import Transaction
 from app.storage.entries import LeafFilter
 from app.tokens.clients import Caller
@@ -153,7 +154,7 @@ async def find(
         end = stop if wanted.actor is None else min(stop, start + SCAN)
         chosen = LeafFilter(start, end, wanted.type, None, wanted.request, wanted.actor)
         found = await entries.find(tx, code, chosen, limit + 1)
-    sees = sees_private(who, Institution.from_data(row.state))
+    sees = await sees_private(tx, who, Institution.from_data(row.state))
     seen = tuple(
         Seen(
             each.entry.index,
@@ -206,6 +207,11 @@ def admit(who: Reader, code: str, *, proving: bool) -> None:
         raise Refused(Refusal("forbidden", "Only an auditor of the institution reads its trail."))
 
 
-def sees_private(who: Reader | Actor, institution: Institution) -> bool:
-    """An institution's own people see its private parts; others where its policy lets them."""
-    return (isinstance(who, Visitor) and who.code == institution.code) or institution.policy.vendor_sees_evidence
+async def sees_private(tx: Transaction, who: Reader | Actor, institution: Institution) -> bool:
+    """An institution's own people and clients see its private parts; others where its policy lets them."""
+    if institution.policy.vendor_sees_evidence:
+        return True
+    if isinstance(who, Caller):
+        row = await clients.read(tx, who.cli)
+        return row is not None and is_institutions(row, institution.code)
+    return isinstance(who, Visitor) and who.code == institution.code

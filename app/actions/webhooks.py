@@ -1,8 +1,9 @@
-"""Webhooks as vendor systems keep them: where messages about access requests go, of which types and institutions.
+"""Webhooks: where messages about access requests go, of which types and institutions.
 
-A webhook belongs to the client that made it and is told no more than that client may see. Whoever administers all of
-its institutions sees and changes it; to others it does not exist. Each institution's own log says which webhooks are
-told about it: `webhook.set` with every change, `webhook.removed`.
+One of a client is told no more than that client may see. Whichever client administers all of its institutions sees and
+changes it; to others it does not exist. One that an admin sets is the institution's own: told of that institution
+alone, and kept by its admins and by nobody else. Each institution's own log says which webhooks are told about it:
+`webhook.set` with every change, `webhook.removed`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from app.actions.announce import concerned, delivery_id, label, set_event
-from app.actions.ledger import NOT_FOUND, Ledger, lock, unwrap
+from app.actions.change_views import as_admin
+from app.actions.hook_keepers import Keeper, actor_of, covers, is_own, keeps, limits_of, seen
+from app.actions.ledger import Ledger, lock, unwrap
 from app.actions.services import Services
+from app.actions.signin import Visitor
 from app.domain.errors import FieldError, Refusal, Refused, Unavailable
 from app.domain.events import Actor, Event
 from app.domain.hooks import TOLD, is_pattern
@@ -28,7 +32,6 @@ from app.storage.outbox import OutboxRow
 from app.storage.webhooks import Counted, Health, WebhookRow
 from app.tokens.clients import EVERY_INSTITUTION, Caller
 
-SCOPE = "admin"
 MOST = 20
 OVERLAP = timedelta(hours=24)
 KEPT = timedelta(days=30)
@@ -60,20 +63,26 @@ class WebhookView:
         return f'"{self.row.version}"'
 
 
-async def create(services: Services, caller: Caller, wanted: Wanted) -> tuple[WebhookView, str]:
-    """A new webhook and its secret, which is told this once. Raises `Refused`: validation, institution-unknown."""
-    asked = wanted.institutions or tuple(sorted(caller.institutions))
+async def create(services: Services, who: Keeper, wanted: Wanted) -> tuple[WebhookView, str]:
+    """A new webhook and its secret, which is told this once.
+
+    Raises `Refused`: validation, institution-unknown; not-found for whoever is no admin of theirs.
+    """
+    limits, owner = limits_of(who), who.cli if isinstance(who, Caller) else None
+    asked = wanted.institutions or tuple(sorted(limits))
     key = random.token_bytes(SECRET_BYTES)
     async with services.database.begin() as tx:
-        books = await _lock(services, tx, set(filter(caller.serves, asked)))  # what is not theirs is not touched
+        theirs = {code for code in asked if covers(limits, [code])}  # what is not theirs is not touched
+        books = await _lock(services, tx, theirs, who)
         now = await tx.now()
-        unwrap(await _judge(services, tx, (caller.institutions,), replace(wanted, institutions=asked)))
-        if sum(each.client == caller.cli for each in await webhooks.read_all(tx)) >= MOST:
-            raise Refused(Refusal.of_field("", f"A client has at most {MOST} webhooks; remove one first."))
+        unwrap(await _judge(services, tx, (limits,), replace(wanted, institutions=asked)))
+        kept = [row for row in await webhooks.read_all(tx) if row.client == owner and (owner or is_own(row, who))]
+        if len(kept) >= MOST:
+            raise Refused(Refusal.of_field("", f"There are at most {MOST} webhooks; remove one first."))
         name = new_id("whk", now)
         row = WebhookRow(
             id=name,
-            client=caller.cli,
+            client=owner,
             url=wanted.url or "",
             types=wanted.types or (),
             institutions=asked,
@@ -86,15 +95,15 @@ async def create(services: Services, caller: Caller, wanted: Wanted) -> tuple[We
             updated_at=now,
         )
         await webhooks.add(tx, row)
-        await _tell(books, set_event(row, Actor("client", caller.cli)), row.institutions)
+        await _tell(books, set_event(row, actor_of(who)), row.institutions)
     return WebhookView(row), secret_of(key)
 
 
-async def read(services: Services, caller: Caller, name: str) -> WebhookView:
+async def read(services: Services, who: Keeper, name: str) -> WebhookView:
     """A webhook. Raises `Refused`: not-found, insufficient-scope."""
     async with services.database.read() as tx:
-        row = _seen(await _read(tx, name), caller)
-        return (await _views(tx, [row]))[0]
+        row = seen(await _read(tx, name), who)
+        return (await views(tx, [row]))[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +119,25 @@ async def find(services: Services, caller: Caller, limit: int, cursor: str | Non
     if cursor is not None and not is_id(cursor, "whk"):
         raise Refused(Refusal.of_field("/cursor", "Give the next_cursor of the page before, as it is."))
     async with services.database.read() as tx:
-        rows = [row for row in await webhooks.read_all(tx) if _covers(caller.institutions, row.institutions)]
+        rows = [row for row in await webhooks.read_all(tx) if keeps(caller, row)]
         rows = [row for row in rows if cursor is None or row.id < cursor]
-        items = tuple(await _views(tx, rows[:limit]))
+        items = tuple(await views(tx, rows[:limit]))
     return Page(items, items[-1].row.id if len(rows) > limit else None)
 
 
-async def change(services: Services, caller: Caller, name: str, wanted: Wanted, if_match: str | None) -> WebhookView:
+async def change(services: Services, who: Keeper, name: str, wanted: Wanted, if_match: str | None) -> WebhookView:
     """Change what is not null.
 
     Raises `Refused`: not-found, insufficient-scope, stale, validation, institution-unknown.
     """
     async with services.database.begin() as tx:
-        before = _seen(await _read(tx, name), caller)
+        before = seen(await _read(tx, name), who)
         _fresh(before, if_match)
         asked = wanted.institutions or before.institutions
-        books = await _lock(services, tx, {*before.institutions, *filter(caller.serves, asked)})
-        owner = await clients.read(tx, before.client)
-        owned = () if owner is None else owner.institutions
-        unwrap(await _judge(services, tx, (caller.institutions, owned), wanted))
+        limits = limits_of(who)
+        theirs = {code for code in asked if covers(limits, [code])}
+        books = await _lock(services, tx, {*before.institutions, *theirs}, who)
+        unwrap(await _judge(services, tx, (limits, await _owned(tx, before)), wanted))
         after = replace(
             before,
             url=wanted.url or before.url,
@@ -137,18 +146,18 @@ async def change(services: Services, caller: Caller, name: str, wanted: Wanted, 
             enabled=before.enabled if wanted.enabled is None else wanted.enabled,
             updated_at=await tx.now(),
         )
-        return await _store(tx, books, before, after, Actor("client", caller.cli))
+        return await _store(tx, books, before, after, actor_of(who))
 
 
-async def rotate(services: Services, caller: Caller, name: str) -> str:
+async def rotate(services: Services, who: Keeper, name: str) -> str:
     """A new secret, told this once; the one of now signs too for a day.
 
     Raises `Refused`: not-found, insufficient-scope.
     """
     key = random.token_bytes(SECRET_BYTES)
     async with services.database.begin() as tx:
-        before = _seen(await _read(tx, name), caller)
-        books = await _lock(services, tx, before.institutions)
+        before = seen(await _read(tx, name), who)
+        books = await _lock(services, tx, before.institutions, who)
         now = await tx.now()
         after = replace(
             before,
@@ -157,17 +166,17 @@ async def rotate(services: Services, caller: Caller, name: str) -> str:
             old_secret_until=now + OVERLAP,
             updated_at=now,
         )
-        await _store(tx, books, before, after, Actor("client", caller.cli))
+        await _store(tx, books, before, after, actor_of(who))
     return secret_of(key)
 
 
-async def remove(services: Services, caller: Caller, name: str, if_match: str | None) -> None:
+async def remove(services: Services, who: Keeper, name: str, if_match: str | None) -> None:
     """Tell it nothing more, what waits for it included. Raises `Refused`: not-found, insufficient-scope, stale."""
     async with services.database.begin() as tx:
-        row = _seen(await _read(tx, name), caller)
+        row = seen(await _read(tx, name), who)
         _fresh(row, if_match)
-        books = await _lock(services, tx, row.institutions)
-        await _end(tx, books, row, Actor("client", caller.cli))
+        books = await _lock(services, tx, row.institutions, who)
+        await _end(tx, books, row, actor_of(who))
         for book in books.values():
             await book.append()
 
@@ -187,10 +196,10 @@ class DeadLetters:
     next_cursor: str | None
 
 
-async def dead_letters(services: Services, caller: Caller, name: str, limit: int, cursor: str | None) -> DeadLetters:
+async def dead_letters(services: Services, who: Keeper, name: str, limit: int, cursor: str | None) -> DeadLetters:
     """What was given up, by institution, oldest first. Raises `Refused`: not-found, insufficient-scope, validation."""
     async with services.database.read() as tx:
-        _seen(await _read(tx, name), caller)
+        seen(await _read(tx, name), who)
         after = None if cursor is None else _open_cursor(name, cursor)
         rows = await webhooks.dead_letters(tx, name, limit + 1, after)
     items = tuple(rows[:limit])
@@ -204,20 +213,20 @@ def _open_cursor(name: str, cursor: str) -> tuple[str, str]:
     return log, delivery_id(name, int(index))
 
 
-async def redeliver(services: Services, caller: Caller, name: str) -> WebhookView:
+async def redeliver(services: Services, who: Keeper, name: str) -> WebhookView:
     """Send what was given up once more, and at once. Raises `Refused`: not-found, insufficient-scope."""
     async with services.database.begin() as tx:
-        row = _seen(await _read(tx, name), caller)
+        row = seen(await _read(tx, name), who)
         health = await webhooks.health(tx, name)
         await webhooks.note(tx, name, replace(health, failures=0, paused_until=None))
         await webhooks.revive(tx, name, await tx.now())
-        return (await _views(tx, [row]))[0]
+        return (await views(tx, [row]))[0]
 
 
 async def overview(services: Services) -> list[WebhookView]:
     """Every webhook, newest first, for the operator."""
     async with services.database.read() as tx:
-        return await _views(tx, await webhooks.read_all(tx))
+        return await views(tx, await webhooks.read_all(tx))
 
 
 async def tidy(tx: Transaction, now: datetime) -> None:
@@ -229,18 +238,12 @@ async def _read(tx: Transaction, name: str) -> WebhookRow | None:
     return await webhooks.read(tx, name) if is_id(name, "whk") else None
 
 
-def _seen(row: WebhookRow | None, caller: Caller) -> WebhookRow:
-    """The webhook, if the caller administers it: first whether there is anything. Raises `Refused`."""
-    if row is None or not _covers(caller.institutions, row.institutions):
-        raise Refused(NOT_FOUND)
-    if SCOPE not in caller.scopes:
-        detail = f"This needs the scope {SCOPE}."
-        raise Refused(Refusal("insufficient-scope", detail, extra=(("scope", SCOPE),)))
-    return row
-
-
-def _covers(limits: Collection[str], asked: Collection[str]) -> bool:
-    return EVERY_INSTITUTION in limits or set(asked) <= set(limits)
+async def _owned(tx: Transaction, row: WebhookRow) -> Collection[str]:
+    """The institutions that a webhook could be told about."""
+    if row.client is None:
+        return row.institutions
+    owner = await clients.read(tx, row.client)
+    return () if owner is None else owner.institutions
 
 
 def _fresh(row: WebhookRow, if_match: str | None) -> None:
@@ -255,7 +258,7 @@ async def _judge(
     """What is wrong with what is wanted. Institutions have to be within all limits."""
     there = {*await institutions.codes(tx), EVERY_INSTITUTION} - {VENDOR}
     for place, code in enumerate(wanted.institutions or ()):
-        if code not in there or not all(_covers(each, [code]) for each in limits):
+        if code not in there or not all(covers(each, [code]) for each in limits):
             detail = "There is no such institution, or the client does not serve it."
             return Refusal.of_field(f"/institutions/{place}", detail, "institution-unknown")
     errors = [
@@ -274,13 +277,18 @@ async def _judge(
     )
 
 
-async def _lock(services: Services, tx: Transaction, asked: Iterable[str]) -> dict[str, Ledger]:
-    """The logs of institutions, locked; for all of them the vendor's too, with whose lock new ones are opened."""
+async def _lock(services: Services, tx: Transaction, asked: Iterable[str], who: Keeper) -> dict[str, Ledger]:
+    """The logs of institutions, locked; for all of them the vendor's too, with whose lock new ones are opened.
+
+    Raises `Refused` not-found where a visitor is no admin as things are.
+    """
     wanted = [*asked, *([VENDOR] if EVERY_INSTITUTION in asked else [])]
     chosen = concerned(await institutions.codes(tx), wanted)
     books = {code: await lock(services, tx, code) for code in sorted(chosen)}
     if not concerned(await institutions.codes(tx), wanted) <= books.keys():
         raise Unavailable("An institution was opened at the same time; ask again.")
+    if isinstance(who, Visitor):
+        as_admin(books[who.code].institution, who)
     return books
 
 
@@ -294,7 +302,7 @@ async def _store(
     for code in left:
         books[code].add(_removed(code, before, actor))
     await _tell(books, set_event(saved, actor), after.institutions)
-    return (await _views(tx, [saved]))[0]
+    return (await views(tx, [saved]))[0]
 
 
 async def _tell(books: Mapping[str, Ledger], event: Event, institutions: Collection[str]) -> None:
@@ -316,6 +324,7 @@ def _removed(code: str, row: WebhookRow, actor: Actor) -> Event:
     return Event("webhook.removed", code, actor, {"webhook": row.id})
 
 
-async def _views(tx: Transaction, rows: Sequence[WebhookRow]) -> list[WebhookView]:
+async def views(tx: Transaction, rows: Sequence[WebhookRow]) -> list[WebhookView]:
+    """Webhooks with how their endpoints do."""
     counted = await webhooks.counts(tx, [row.id for row in rows])
     return [WebhookView(row, await webhooks.health(tx, row.id), counted[row.id]) for row in rows]

@@ -128,7 +128,7 @@ def webhook(view: WebhookView) -> Webhook:
         types=list(row.types),
         institutions=list(row.institutions),
         enabled=row.enabled,
-        created_by=row.client,
+        created_by=row.client or "",
         created_at=row.created_at,
         updated_at=row.updated_at,
         old_secret_until=row.old_secret_until,

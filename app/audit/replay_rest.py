@@ -76,7 +76,7 @@ def exported(world: World, entry: Entry, _: Fields | None) -> None:
     insider = entry.actor.kind == "person" and entry.actor.id in world.institution.people
     if data["with_private"] and not insider and not world.institution.policy.vendor_sees_evidence:
         client = None if world.sources.vendor is None else world.sources.vendor.clients.get(entry.actor.id)
-        if client is None or client.institutions != {entry.institution}:
+        if client is None or not client.is_institutions(entry.institution):
             raise Fault("export-private", "the policy keeps private parts from the vendor")
 
 

@@ -25,6 +25,10 @@ class Client:
     audiences: frozenset[str]
     revoked_at: datetime | None = None
 
+    def is_institutions(self, code: str) -> bool:
+        """Whether it is the institution's own: held to it alone, and to reading its trail."""
+        return self.institutions == {code} and self.scopes == {"trail:read"} and not self.audiences
+
     def serves(self, code: str) -> bool:
         """Whether it may act for the institution."""
         return code in self.institutions or "*" in self.institutions

@@ -36,7 +36,7 @@ webhooks = sa.Table(
     "webhooks",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("client", Id, nullable=False),
+    Column("client", Id),
     Column("url", Text, nullable=False),
     Column("types", Names, nullable=False),
     Column("institutions", Names, nullable=False),

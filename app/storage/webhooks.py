@@ -26,13 +26,14 @@ _SEQUENCES = tables.webhook_sequences
 
 @dataclass(frozen=True, slots=True)
 class WebhookRow:
-    """`id` is the `whk_…`, `client` whose it is, `types` patterns, `institutions` `("*",)` all that the client serves.
+    """`id` is the `whk_…`, `client` whose it is, null where it is the own one of its one institution; `types` patterns,
+    `institutions` `("*",)` all that the client serves.
 
     Secrets are sealed by the caller; the old one signs too until an instant. `version` counts changes.
     """
 
     id: str
-    client: str
+    client: str | None
     url: str
     types: tuple[str, ...]
     institutions: tuple[str, ...]
@@ -105,7 +106,7 @@ async def remove(tx: Transaction, webhook: str) -> None:
 
 
 async def listening(tx: Transaction) -> list[Listener]:
-    """The webhooks that are told, in the order of their ids: enabled, and of a client that was not revoked."""
+    """The webhooks that are told, in the order of their ids: enabled, and of no client that was revoked."""
     return [Listener(*found) for found in await tx.fetch(_LISTENING)]
 
 
@@ -130,13 +131,13 @@ async def due(tx: Transaction, now: datetime) -> list[WebhookRow]:
         _OUTBOX.c.webhook == _TABLE.c.id, _OUTBOX.c.status == "waiting", _OUTBOX.c.due_at <= now
     )
     rested = sa.or_(_TABLE.c.paused_until.is_(None), _TABLE.c.paused_until <= now)
-    query = _ROWS.join(_CLIENTS, _CLIENTS.c.id == _TABLE.c.client).where(*_TOLD, rested, waiting)
+    query = _ROWS.outerjoin(_CLIENTS, _CLIENTS.c.id == _TABLE.c.client).where(*_TOLD, rested, waiting)
     return [WebhookRow(*found) for found in await tx.connection.execute(query.order_by(_TABLE.c.id))]
 
 
 async def told(tx: Transaction, webhook: str) -> WebhookRow | None:
     """The webhook as it is now, if it is told at all."""
-    query = _ROWS.join(_CLIENTS, _CLIENTS.c.id == _TABLE.c.client).where(*_TOLD, _TABLE.c.id == webhook)
+    query = _ROWS.outerjoin(_CLIENTS, _CLIENTS.c.id == _TABLE.c.client).where(*_TOLD, _TABLE.c.id == webhook)
     found = (await tx.connection.execute(query)).one_or_none()
     return None if found is None else WebhookRow(*found)
 
@@ -205,7 +206,10 @@ async def sweep(tx: Transaction, before: datetime) -> None:
 
 
 _ROWS = select_rows(_TABLE, WebhookRow)
-_TOLD = (_TABLE.c.enabled, sa.not_(_CLIENTS.c.disabled))
+_TOLD = (_TABLE.c.enabled, sa.or_(_TABLE.c.client.is_(None), sa.not_(_CLIENTS.c.disabled)))
 _LISTENING = (
-    select_rows(_TABLE, Listener).join(_CLIENTS, _CLIENTS.c.id == _TABLE.c.client).where(*_TOLD).order_by(_TABLE.c.id)
+    select_rows(_TABLE, Listener)
+    .outerjoin(_CLIENTS, _CLIENTS.c.id == _TABLE.c.client)
+    .where(*_TOLD)
+    .order_by(_TABLE.c.id)
 )

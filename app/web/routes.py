@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.web import (
+    clients,
     docs,
     enrolment,
     environments,
@@ -29,12 +30,13 @@ from app.web import (
     trail,
     vendor,
     watching,
+    webhooks,
 )
 from app.web.page_route import fault_page
 
 ROOMS = (
     *(signin, gate, stop, enrolment, requests, sessions, watching, trail, vendor, problems, docs),
-    *(settings, people, policy, provider, environments, standing, general),
+    *(settings, people, policy, provider, environments, standing, general, webhooks, clients),
 )
 _MACHINES = re.compile(r"/(v1|oauth2|gate|healthz|readyz|metrics|openapi\.json|\.well-known|trail/[^/]+)(/|$)")
 

@@ -71,7 +71,7 @@ async def test_hostile_text_keeps_to_its_place(world: World, base: str, browser:
     said = complaints(page)
     path = f"/requests/{filed.row.id}"
     head = (await world.visitor(HEAD)).person
-    rooms = ("people", f"people/{head}", "environments", "stop-codes", "sessions")
+    rooms = ("people", f"people/{head}", "environments", "stop-codes", "webhooks", "clients", "sessions")
     settings = [f"/settings/{room}" for room in rooms]
     for shown in (path, f"{path}?draft={draft}", f"{path}/check/{draft}", "/requests", *settings, "/stop", "/trail"):
         await page.goto(base + shown)
