@@ -154,7 +154,7 @@ async def find(
         end = stop if wanted.actor is None else min(stop, start + SCAN)
         chosen = LeafFilter(start, end, wanted.type, None, wanted.request, wanted.actor)
         found = await entries.find(tx, code, chosen, limit + 1)
-    sees = await sees_private(tx, who, Institution.from_data(row.state))
+        sees = await sees_private(tx, who, Institution.from_data(row.state))
     seen = tuple(
         Seen(
             each.entry.index,
