@@ -91,7 +91,7 @@ async def _listed(
         by=entry.actor.id if named is None else named[0],
         at=entry.at,
         lapses_at=entry.at + CHANGE_LIFE if row.outcome is None else None,
-        title=None if wanted is None else change_text.title(state, wanted, known),
+        title=None if wanted is None else change_text.title(state, wanted, known, _UNTOLD),
         loosens=loosens,
-        points=tuple(point for point in points if point.name not in _UNTOLD),
+        points=tuple(point for point in points if point.name not in _UNTOLD and "@" not in f"{point.now}{point.after}"),
     )

@@ -21,9 +21,9 @@ from app.domain import change_text
 from app.domain.change_text import Point
 from app.domain.errors import Refused
 from app.domain.institution import CHANGE_LIFE, Institution, Provider, is_admin, waits_for_another
-from app.domain.proposal import Proposal
+from app.domain.proposal import Proposal, Wanted
 from app.domain.statement import change_statement
-from app.storage import institutions
+from app.storage import institutions, roster
 from app.storage import proposals as rows
 from app.storage.database import Transaction
 from app.storage.institutions import InstitutionRow
@@ -47,10 +47,20 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """Who somebody on the list is: their address, and the account at the provider that counts as them; null: none."""
+
+    email: str
+    iss: str | None
+    sub: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeView:
     """A change that waits. `by`: a display name, or what a client or an operator is called; `mine`: the reader's own.
 
     `loosens`: it takes a countersignature; `answerable`: this reader may give it. `statement` is what they would sign.
+    `own`: it is about the reader. `account`: of a role that has to be countersigned, who would have it now.
     `wants_test`: it sets another provider that nobody has signed in with yet; `tested`: how the last test went.
     """
 
@@ -60,12 +70,14 @@ class ChangeView:
     points: tuple[Point, ...]
     by: str
     mine: bool
+    own: bool
     at: datetime
     lapses_at: datetime
     loosens: bool
     answerable: bool
     text: str
     statement: str
+    account: Account | None
     wants_test: bool
     tested: TestResult | None
 
@@ -109,15 +121,25 @@ async def view(there: Scene, visitor: Visitor, proposal: Proposal) -> ChangeView
         points=change_text.points(institution, wanted, known),
         by=await actor_name(there.tx, change.proposer, known),
         mine=change.proposer == visitor.person,
+        own=change.subject == visitor.person,
         at=change.at,
         lapses_at=change.at + CHANGE_LIFE,
         loosens=loosens,
         answerable=not (loosens and waits_for_another(institution, change, visitor.person)),
         text=text if loosens else "",
         statement=_statement(there, visitor, proposal, text) if loosens else "",
+        account=await _account(there, wanted) if loosens else None,
         wants_test=wanted.type == "identity_provider.set" and not (tested is not None and tested.worked),
         tested=tested,
     )
+
+
+async def _account(there: Scene, wanted: Wanted) -> Account | None:
+    """Whom a role goes to: who bound that account may have needed nobody's word then, so it is read with the role."""
+    row = await roster.read(there.tx, there.institution.code, wanted.subject)
+    if wanted.type != "person.roles_changed" or row is None:
+        return None
+    return Account(row.email, row.iss, row.sub)
 
 
 def _statement(there: Scene, visitor: Visitor, proposal: Proposal, text: str) -> str:

@@ -38,7 +38,7 @@ _OUTDATED = Refusal(
     "change-outdated",
     "What is in force changed since you read this, so the sentence is another now. Nothing was recorded.",
 )
-_PROPOSER = Refusal("own-change", "You proposed this yourself; another admin has to countersign it.")
+_OWN = Refusal("own-change", "You proposed this yourself, or it is about you; another admin has to countersign it.")
 _UNTESTED = Refusal(
     "sign-in-untested", "Test the sign-in first. A provider that nobody can sign in with would shut everybody out."
 )
@@ -117,7 +117,7 @@ async def countersign(services: Services, visitor: Visitor, change_id: str, dige
         as_admin(book.institution, visitor)
         shown = await view(Scene.of(book), visitor, await _held(Scene.of(book), change_id))
         if not shown.answerable:
-            raise Refused(_PROPOSER)
+            raise Refused(_OWN)
         if canonical.sha(shown.statement.encode()) != digest:
             raise Refused(_OUTDATED)
         if shown.wants_test:
@@ -193,7 +193,7 @@ async def _countersign(book: Ledger, visitor: Visitor, change_id: str, draft_id:
     shown = await view(Scene.of(book), visitor, proposal)
     row = await drafts.read(book.tx, book.code, draft_id)
     if not shown.answerable:
-        raise Refused(_PROPOSER)
+        raise Refused(_OWN)
     if row is None or shown.statement.encode() != row.statement:
         raise Refused(_OUTDATED)
     blob = countersignature_blob(canonical.decode_object(row.statement), proof.id_token, proof.identity.jwk)

@@ -5,7 +5,7 @@ The sentence names every point that differs from what is in force, so that nobod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -49,15 +49,17 @@ def points(institution: Institution, wanted: Wanted, around: Around) -> tuple[Po
     )
 
 
-def title(institution: Institution, wanted: Wanted, around: Around) -> str:
-    """A change in one line."""
+def title(institution: Institution, wanted: Wanted, around: Around, untold: Collection[str] = ()) -> str:
+    """A change in one line; of the points `untold` no value stands in it."""
     changed = points(institution, wanted, around)
     if wanted.type in {"person.added", "person.removed", "person.roles_changed"}:
         verb = {"person.added": "New person", "person.removed": "Remove", "person.roles_changed": "Roles of"}
-        return f"{verb[wanted.type]}: {_person(wanted, around)[0]}"
+        name = _person(wanted, around)[0]
+        return f"{verb[wanted.type]}: {'somebody' if untold and '@' in name else name}"  # a name may be the address
     what = _WHAT[wanted.type](wanted)
     if len(changed) == 1:
-        return f"{changed[0].label[:1].upper()}{changed[0].label[1:]}: {changed[0].now} to {changed[0].after}"
+        label = f"{changed[0].label[:1].upper()}{changed[0].label[1:]}"
+        return label if changed[0].name in untold else f"{label}: {changed[0].now} to {changed[0].after}"
     return f"{what[:1].upper()}{what[1:]}: {len(changed)} points" if changed else f"{what[:1].upper()}{what[1:]}"
 
 

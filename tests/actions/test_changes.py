@@ -93,6 +93,53 @@ async def test_with_two_admins_another_than_the_proposer_countersigns(enrolled: 
     await fine(enrolled)
 
 
+async def second_admin(world: World) -> str:
+    """Make the librarian an admin too; their id."""
+    head, librarian = await world.visitor(HEAD), (await world.visitor(LIBRARIAN)).person
+    change_id = await set_at_once(world.services, head, wants.of_roles(librarian, ("admin", "approver"), ()))
+    assert change_id is not None
+    await world.countersign(HEAD, change_id)
+    return librarian
+
+
+async def test_with_two_admins_nobody_countersigns_the_role_that_a_change_gives_them(enrolled: World) -> None:
+    await second_admin(enrolled)
+    auditor = (await enrolled.visitor(AUDITOR)).person
+    admin = await proposed(enrolled, wants.of_roles(auditor, ("admin", "auditor"), ()))
+    await enrolled.countersign(HEAD, admin)
+    change_id = await proposed(enrolled, wants.of_roles(auditor, ("admin", "approver", "auditor"), ()))
+    shown = await changes.change(enrolled.services, await enrolled.visitor(AUDITOR), change_id)
+    assert (shown.own, shown.mine, shown.answerable) == (True, False, False)
+    assert await refused(enrolled, AUDITOR, change_id) == "own-change"
+    await enrolled.countersign(HEAD, change_id)
+    assert "approver" in (await enrolled.institution()).people[auditor].roles
+    await fine(enrolled)
+
+
+async def test_who_removes_the_other_admin_is_not_alone_with_what_waits(enrolled: World) -> None:
+    librarian = await second_admin(enrolled)
+    visitor = await enrolled.visitor(HEAD)
+    longer = await set_at_once(enrolled.services, visitor, wants.of_policy(CODE, LONGER))
+    assert longer is not None
+    assert await set_at_once(enrolled.services, visitor, wants.of_removal(librarian)) is None
+    assert not (await changes.change(enrolled.services, visitor, longer)).answerable
+    assert await refused(enrolled, HEAD, longer) == "own-change"
+    await changes.reject(enrolled.services, visitor, longer)
+    anew = await set_at_once(enrolled.services, visitor, wants.of_policy(CODE, LONGER))
+    assert anew not in {None, longer}
+    await enrolled.countersign(HEAD, str(anew))
+    assert (await enrolled.institution()).policy == LONGER
+    await fine(enrolled)
+
+
+async def test_whose_account_gets_a_role_is_shown_to_whoever_countersigns_it(enrolled: World) -> None:
+    auditor = await enrolled.visitor(AUDITOR)
+    change_id = await proposed(enrolled, wants.of_roles(auditor.person, ("approver", "auditor"), ()))
+    account = (await changes.change(enrolled.services, await enrolled.visitor(HEAD), change_id)).account
+    assert account is not None
+    assert (account.email, account.iss, account.sub) == (AUDITOR, auditor.iss, auditor.sub)
+
+
 async def test_somebody_new_joins_by_a_countersigned_change_as_they_were_proposed(enrolled: World) -> None:
     change_id = await person.add(enrolled.services, await enrolled.visitor(HEAD), NEWCOMER)
     assert change_id is not None

@@ -154,6 +154,14 @@ async def test_an_admin_of_the_institution_applies_what_a_system_proposed(enroll
     assert await doctor.examine(world.services) == []
 
 
+async def test_no_address_stands_in_what_a_system_reads_of_changes(admin: Admin) -> None:
+    await _change(await admin.call("PATCH", HERE, {"notify": ["vendor@vendor.example"]}))
+    await _change(await admin.call("POST", f"{HERE}/people", {"email": "new@example.edu", "roles": ["approver"]}))
+    listed = await admin.call("GET", f"{HERE}/changes")
+    assert {each["title"] for each in listed.json()["items"]} == {"Addresses for notifications", "New person: somebody"}
+    assert "@" not in listed.text
+
+
 async def test_policy_and_provider_are_set_by_their_tags(admin: Admin) -> None:
     for path, body in ((f"{HERE}/policy", {"max_window_minutes": 60}), (f"{HERE}/identity-provider", PROVIDER)):
         answer = await admin.call("GET", path)

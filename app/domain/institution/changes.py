@@ -24,8 +24,13 @@ def is_lapsed(change: Change, now: datetime) -> bool:
 
 
 def waits_for_another(institution: Institution, change: Change, person_id: str) -> bool:
-    """Whether somebody else than this proposer has to countersign: there are two admins or more (bound or not)."""
-    return change.proposer == person_id and len(admins(institution)) > 1
+    """Whether somebody else than this person has to countersign what loosens: they proposed it, or it is about them.
+
+    So where there are two admins or more (bound or not), or were when it was proposed: who removes the others is not
+    alone with what waits.
+    """
+    several = change.several or len(admins(institution)) > 1
+    return several and person_id in {change.proposer, change.subject}
 
 
 def loosens(institution: Institution, event: Event | Entry, *, notify_changed: bool = False) -> bool:
@@ -39,7 +44,8 @@ def loosens(institution: Institution, event: Event | Entry, *, notify_changed: b
 def authorised(institution: Institution, entry: Entry) -> None:
     """Raise `IllegalTransition` unless what loosens is countersigned, and the change it names waits and fits.
 
-    With two admins or more (bound or not) what loosens was proposed, by another than who applies it.
+    With two admins or more (bound or not) what loosens was proposed, by another than who applies it, and gives that
+    one nothing.
     """
     change_id, loose, several = entry.data.get("change"), loosens(institution, entry), len(admins(institution)) > 1
     require(not loose or bool(entry.data["evidence"]), "evidence: what loosens is countersigned")
@@ -52,7 +58,8 @@ def authorised(institution: Institution, entry: Entry) -> None:
     require(change is not None, "change: does not wait")
     if change is not None:
         require((change.type, change.subject) == (entry.type, entry.subject), "change: proposes something else")
-        require(not (loose and several) or change.proposer != entry.actor.id, "actor: another admin than the proposer")
+        alone = waits_for_another(institution, change, entry.actor.id)
+        require(not (loose and alone), "actor: another admin than who proposed it or whom it is about")
 
 
 def _always(_: Institution, __: str, ___: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from app.domain.environment import Environment
 from app.domain.errors import IllegalTransition, require
 from app.domain.events import Entry
 from app.domain.institution.changes import authorised
-from app.domain.institution.state import Change, Institution, is_admin, needs_confirmation
+from app.domain.institution.state import Change, Institution, admins, is_admin, needs_confirmation
 from app.domain.people import Binding, Person
 from app.domain.policy import Policy
 from app.domain.provider import Provider
@@ -249,7 +249,9 @@ def _removed(institution: Institution, entry: Entry) -> Institution:
 def _proposed(institution: Institution, entry: Entry) -> Institution:
     data = entry.data
     require(entry.subject not in institution.changes, "this change waits already")
-    change = Change(data["type"], data["subject"], data["data_digest"], entry.actor.id, entry.at)
+    change = Change(
+        data["type"], data["subject"], data["data_digest"], entry.actor.id, entry.at, len(admins(institution)) > 1
+    )
     return replace(institution, changes={**institution.changes, entry.subject: change})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from app.domain.data import Value
@@ -17,13 +18,26 @@ from app.domain.window import day_over
 
 @dataclass(frozen=True, slots=True)
 class Change(Value):
-    """A proposal that waits: what it would append, by digest and commitment."""
+    """A proposal that waits: what it would append, by digest and commitment. `several`: two admins or more were there
+    when it was made, so that it takes two of them for as long as it waits.
+    """
 
     type: str
     subject: str
     data_digest: str
     proposer: str
     at: datetime
+    several: bool = False
+
+    def to_data(self) -> dict[str, Any]:
+        """This change as JSON; `several` only where it is so, as versions that did not know it wrote it."""
+        data = super(Change, self).to_data()
+        return data if self.several else {name: value for name, value in data.items() if name != "several"}
+
+    @classmethod
+    def from_data(cls, data: object) -> Self:
+        """The change of `data`. Raises `ValueError`, naming the member."""
+        return super(Change, cls).from_data({"several": False} | data if isinstance(data, dict) else data)
 
 
 @dataclass(frozen=True, slots=True)
