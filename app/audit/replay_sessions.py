@@ -7,6 +7,7 @@ from __future__ import annotations
 import heapq
 from datetime import UTC, datetime, timedelta
 
+from app.audit import replay_coverage
 from app.audit.countersignature import judge_engineer
 from app.audit.findings import Fault
 from app.audit.world import Fields, Token, World
@@ -63,6 +64,7 @@ def session_opened(world: World, entry: Entry, _: Fields | None) -> None:
     if session.id in world.sessions:
         raise Fault("session-twice", "a session of this id was opened before")
     world.sessions[session.id] = session
+    replay_coverage.begin(world, session)
     world.session_index[session.id] = entry.index
     world.sessions_of.setdefault(session.request, []).append(session.id)
     request, token = world.requests.get(session.request), world.tokens.get(session.jti)
@@ -91,6 +93,7 @@ def _engineer(world: World, entry: Entry, session: Session, request: AccessReque
     given = world.sources.vendor_keys
     identity = judge_engineer(signed, entry.at, issuers, client_id, session.grant, session.jti, given)
     world.saw(identity)
+    world.engineers_proved += 1
     engineer = world.engineers.get(request.id)
     if engineer is not None and identity.sub != engineer["engineer_id"]:
         raise Fault("engineer-differs", "another engineer signed in than the one the request names")
@@ -102,6 +105,7 @@ def session_moved(world: World, entry: Entry, _: Fields | None) -> None:
     if session is None:
         raise Fault("session-unknown", "the session is not in the trail")
     world.sessions[session.id] = evolve(session, entry)
+    replay_coverage.follow(world, entry, session)
     request = world.requests.get(session.request)
     if request is None:
         return

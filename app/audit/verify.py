@@ -272,6 +272,9 @@ def _notes(replay: Replay, facts: VendorFacts | None) -> list[str]:
         notes.append("There are no entries of the vendor's log: who the acting clients are was not judged.")
     elif not facts.anchored:
         notes.append("No key of the vendor's log was given: which clients there are is the operator's own word.")
+    if world.engineers_proved and world.sources.vendor_keys is None:
+        words = "No keys of the vendor's provider were given (--vendor-jwks): that engineers signed in at the gate"
+        notes.append(f"{words} themselves ({world.engineers_proved} sessions) may be by keys of somebody else.")
     if not world.sources.whole:
         notes.append("The bundle is about one request: it shows what is there, never that nothing is left out.")
     if world.erased:

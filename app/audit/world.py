@@ -15,6 +15,7 @@ from app.domain.errors import CountersignError
 from app.domain.events import Entry, Event
 from app.domain.institution import Institution, evolve
 from app.domain.policy import Policy
+from app.domain.recording import Record
 from app.domain.request import AccessRequest
 from app.domain.session import Session
 from app.domain.standing import StandingApproval
@@ -90,6 +91,9 @@ class World:
     sessions: dict[str, Session] = field(default_factory=dict)
     session_index: dict[str, int] = field(default_factory=dict)
     sessions_of: dict[str, list[str]] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
+    heard: dict[str, datetime] = field(default_factory=dict)
+    sealed: dict[str, datetime] = field(default_factory=dict)
     deadlines: list[tuple[datetime, str]] = field(default_factory=list)
     standing: dict[str, StandingApproval] = field(default_factory=dict)
     open_findings: set[str] = field(default_factory=set)
@@ -108,6 +112,7 @@ class World:
     missing_parts: dict[int, datetime] = field(default_factory=dict)
     erased: int = 0
     sign_ins: int = 0
+    engineers_proved: int = 0
     newest_sign_in: int = 0
     last_export: Entry | None = None
     hashed_policy: tuple[Policy, str] | None = None

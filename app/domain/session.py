@@ -30,6 +30,9 @@ class State(StrEnum):
     TERMINATED = "terminated"
 
 
+ENDED = frozenset({State.ENDED, State.TERMINATED})
+"""The states of what is over for good."""
+
 _SEALED: Mapping[State, Mapping[str, State]] = MappingProxyType(
     {state: {"session.segment_sealed": state, "session.part_added": state, "recording.read": state} for state in State}
 )

@@ -122,6 +122,11 @@ class Ground:
         """The clock goes on."""
         self.now += timedelta(**span)
 
+    def new(self, prefix: str) -> str:
+        """A new id."""
+        self.count += 1
+        return encode(prefix, 1_000_000 + self.count)
+
     def keep(self, blob: bytes) -> str:
         """Keep evidence; its name."""
         digest = canonical.sha(blob)

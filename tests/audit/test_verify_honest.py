@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from app.audit.evidence import binding_blob, nonce_of
 from app.audit.report import Report
 from app.audit.verify import verify_bundle
 from app.domain.events import SERVICE, Actor, Event
 from app.domain.policy import Policy
-from app.trail import canonical
+from app.domain.times import stamp
 from tests.audit.moves import running
+from tests.audit.provider import Provider
 from tests.audit.world import AUDITOR, CODE, HEAD, OPERATOR, SECOND, THIRD, World
 
 
@@ -128,18 +128,42 @@ def test_a_session_at_the_gate_rests_on_the_engineers_own_sign_in(tmp_path: Path
         world = World().begin(SECOND)
         request = world.ask()
         world.approve(request)
-        jti = world.token(request)
-        grant = world.requests[request].grant
-        assert grant is not None
-        nonce = nonce_of(canonical.encode({"grant": grant.id, "jti": jti}))
-        token = world.vendor_idp.id_token(sub, int(world.now.timestamp()), nonce=nonce)
-        data = {
-            "grant": grant.id, "jti": jti, "request": request, "engineer_proved": True,
-            "evidence": [world.keep(binding_blob(token, world.vendor_idp.jwk))],
-        }  # fmt: skip
-        session = world.new("ses")
-        world.append(Event("session.opened", session, SERVICE, data, {"ip": "203.0.113.7", "user_agent": "x"}))
+        index = world.gate_session(request, world.token(request), sub)
         world.pass_time(minutes=1)
-        world.end(session)
+        world.end(world.trail.entries[index].subject, SERVICE)
         report = verify_bundle(world.bundle(tmp_path / "b.zip"), vendor_jwks=[world.vendor_idp.jwks], **world.anchors)
         assert _codes(report) == ({code} if code else set()), report.to_text()
+
+
+def test_an_engineers_sign_in_counts_by_keys_of_the_vendors_provider_alone(tmp_path: Path) -> None:
+    world = World().begin(SECOND)
+    request = world.ask()
+    world.approve(request)
+    world.gate_session(request, world.token(request))
+    bundle = world.bundle(tmp_path / "b.zip")
+    other = Provider("https://login.vendor.example", "countersign", "OKP")
+    told = {}
+    for name, keys in (("theirs", [world.vendor_idp.jwks]), ("others", [other.jwks]), ("none", [])):
+        report = verify_bundle(bundle, vendor_jwks=keys, **world.anchors)
+        told[name] = (report.exit_code, _codes(report), any("--vendor-jwks" in note for note in report.notes))
+    assert told == {
+        "theirs": (0, set(), False),
+        "others": (1, {"key-not-given"}, False),
+        "none": (0, set(), True),
+    }
+
+
+def test_what_is_recorded_of_a_session_is_as_the_trail_bounds_it(tmp_path: Path) -> None:
+    world = World().begin(SECOND)
+    request = world.ask()
+    world.approve(request)
+    session = world.session(request, world.token(request))
+    for n in (1, 2):
+        world.pass_time(minutes=1)
+        world.part(session, n, b"x")
+        world.segment(session, n)
+    world.pass_time(minutes=4)
+    assert world.end(session).data == {"open_s": 360, "covered_s": 120}
+    world.pass_time(seconds=30)
+    world.segment(session, 3, **{"from": stamp(world.now), "late": 3})
+    assert verify_bundle(world.bundle(tmp_path / "b.zip"), **world.anchors).exit_code == 0

@@ -33,13 +33,14 @@ from app.domain.statement import (
 )
 from app.domain.times import stamp
 from app.trail import canonical, log, note
-from tests.audit.ground import AUDITOR, CLIENT, CODE, ENGINEER, HEAD, OPERATOR, SECOND, THIRD, Ground, Someone
+from tests.audit.ground import AUDITOR, CLIENT, CODE, ENGINEER, HEAD, OPERATOR, SECOND, THIRD, Someone
 from tests.audit.provider import Provider
+from tests.audit.sessions import Sessions
 
 __all__ = ["AUDITOR", "CLIENT", "CODE", "HEAD", "OPERATOR", "SECOND", "THIRD", "Someone", "World"]
 
 
-class World(Ground):
+class World(Sessions):
     """Vendor, institution, provider, and the moves they make."""
 
     def see_keys(self, provider: Provider | None = None) -> Entry:
@@ -114,11 +115,6 @@ class World(Ground):
                 requests.implementation_grant(self.requests[request_id], self.institution, self.now, self.new("grt"))
             )
         return request_id
-
-    def new(self, prefix: str) -> str:
-        """A new id."""
-        self.count += 1
-        return encode(prefix, 1_000_000 + self.count)
 
     def _more(self, events: list[Event] | Refusal) -> list[Entry]:
         assert not isinstance(events, Refusal), events
@@ -209,22 +205,6 @@ class World(Ground):
         }  # fmt: skip
         self.append(Event("token.issued", request_id, CLIENT, data))
         return jti
-
-    def session(self, request_id: str, jti: str, **changes: Any) -> str:
-        """A session is opened through the API; its id."""
-        grant, session_id = self.requests[request_id].grant, self.new("ses")
-        assert grant is not None
-        data = {
-            "grant": grant.id, "jti": jti, "request": request_id, "engineer_proved": False, "evidence": [], **changes,
-        }  # fmt: skip
-        self.append(Event("session.opened", session_id, CLIENT, data, {"ip": "203.0.113.7", "user_agent": "x"}))
-        return session_id
-
-    def end(self, session_id: str) -> Entry:
-        """The gateway ends a session."""
-        return self.append(
-            Event("session.ended", session_id, CLIENT, {"open_s": 60, "covered_s": 60}, {"summary": "done"})
-        )[0]
 
     def revoke(self, request_id: str, person: Someone = HEAD) -> list[Entry]:
         """An approver takes access back."""
