@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Literal
 
-from app.actions.held import Held, conclude
+from app.actions.held import Held, conclude, watch
 from app.actions.ledger import Ledger, unwrap
 from app.actions.mails import post
 from app.domain.events import SERVICE, Event
@@ -45,12 +45,18 @@ async def end(held: Held, because: Literal["stop-code", "rules"]) -> None:
 
 
 async def change(book: Ledger, event: Event) -> None:
-    """Append a change of the institution; with it, every running grant that would not be given after it ends."""
+    """Append a change of the institution; with it, every running grant that would not be given after it ends, and
+    every running session owes a recording where policy begins to ask for them.
+    """
     held = await hold_running(book)
     changed = evolve(book.institution, book.place(event))
     for each in held:
         if reassess(each.request, changed, book.now):
             await end(each, "rules")
+    if changed.policy.recording_required and not book.institution.policy.recording_required:
+        await watch(held)
+        for session in [session for each in held for session in each.sessions if session.living]:
+            session.must_record()
     await store(book, held)
 
 

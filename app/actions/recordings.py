@@ -40,6 +40,7 @@ AFTERWARDS = timedelta(hours=24)
 """How long after its end a session takes parts: a gateway may have had to wait for its own store."""
 BATCH = 100
 _DIGEST = re.compile(r"([a-z0-9*_.-]+)=:((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?):")
+_PATH = re.compile(r"[^/]+/(ses_[0-9a-z]{26})/([0-9]{7})-[0-9a-f]{32}(?:#[0-9]+)?")
 _HASHES = {"sha-256": sha256, "sha-512": sha512}
 
 
@@ -87,13 +88,24 @@ async def add_part(services: Services, session_id: str, client: str | None, part
             pass
         measured.check()
         return unwrap(_same(before, measured))
-    path = f"{row.log}/{row.id}/{part.n:07}-{secrets.token_hex(16)}"
+    path = _path(row, part.n)
     key = await _key(services, row.log)
     await services.objects.put(path, seal_stream(key, path, measured.checked()))
     outcome = await _keep(services, row, part, measured, path)
     if isinstance(outcome, Refusal) or not outcome.new:
         await services.objects.delete(path)
     return unwrap(outcome)
+
+
+def _path(row: SessionRow, n: int) -> str:
+    """A new key in the store, which says what it is of."""
+    return f"{row.log}/{row.id}/{n:07}-{secrets.token_hex(16)}"
+
+
+def place_of(path: str) -> tuple[str, int] | None:
+    """Session and number of the part that an object's key was made for, where it is one of ours."""
+    form = _PATH.fullmatch(path)
+    return None if form is None else (form[1], int(form[2]))
 
 
 async def _own(tx: Transaction, session_id: str, client: str | None) -> SessionRow:

@@ -116,8 +116,7 @@ class Watched:
     async def _seal(self, events: list[EventRow]) -> None:
         row, first, last = self.row, events[0], events[-1]
         n, salt = row.segments + 1, new_salt()
-        told = [Told(e.n, e.at, e.received_at, e.kind, e.summary, e.detail, e.late) for e in events]
-        digest = segment_digest(row.id, n, salt, told)
+        digest = digest_of(row.id, n, salt, events)
         data = {
             "n": n,
             "from": stamp(min(first.received_at, self.book.now)),
@@ -152,6 +151,12 @@ class Watched:
         """Where policy no longer asks for a recording, none is waited for."""
         if not self.book.institution.policy.recording_required:
             self.row = replace(self.row, record_by=None)
+
+    def must_record(self) -> None:
+        """Policy asks for recordings from now on, this session's too: the time for its next part begins."""
+        self.record = recording.required(self.record)
+        if self.record.owed or self.record.parts:
+            self.row = replace(self.row, record_by=self.book.now + REACH)
 
     def owe_recording(self) -> None:
         """Set anew by when a part has to come, where one has."""
@@ -224,6 +229,12 @@ class Watched:
     def _figures(self) -> dict[str, int]:
         found = self.coverage()
         return {"open_s": found.open_s, "covered_s": found.covered_s}
+
+
+def digest_of(session: str, n: int, salt: str, events: Sequence[EventRow]) -> str:
+    """The digest of a segment of these events."""
+    told = [Told(e.n, e.at, e.received_at, e.kind, e.summary, e.detail, e.late) for e in events]
+    return segment_digest(session, n, salt, told)
 
 
 def session_of(row: SessionRow) -> Session:

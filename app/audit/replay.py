@@ -12,7 +12,7 @@ from contextlib import suppress
 from hashlib import sha256
 from types import MappingProxyType
 
-from app.audit import replay_people, replay_requests, replay_rest, replay_sessions, replay_standing
+from app.audit import replay_coverage, replay_people, replay_requests, replay_rest, replay_sessions, replay_standing
 from app.audit.findings import Fault
 from app.audit.world import ANY, Fields, Sources, World
 from app.domain.errors import IllegalTransition
@@ -184,6 +184,8 @@ class Replay:
         handler(world, entry, part)
         if entry.type == "request.approved" and standing:
             replay_standing.standing_used(world, entry, world.requests[entry.subject])
+        if entry.type == "policy.set":
+            replay_coverage.tightened(world)
         if entry.type in _RECONSIDERED:
             replay_requests.reconsider(world, entry)
         if entry.type in {"request.revoked", "request.completed"}:

@@ -24,6 +24,13 @@ def begin(world: World, session: Session) -> None:
     world.records[session.id] = recording.begun(session.opened_at, gate=session.engineer_proved, owed=owed)
 
 
+def tightened(world: World) -> None:
+    """The policy was set: where it asks for recordings, sessions that are open owe theirs from now on."""
+    if world.institution.policy.recording_required:
+        for session, record in world.records.items():
+            world.records[session] = recording.required(record)
+
+
 def follow(world: World, entry: Entry, before: Session) -> None:
     """Fold an entry of a session into its record; figures that are not those of the trail are findings."""
     if entry.type == "session.segment_sealed":

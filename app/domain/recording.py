@@ -50,6 +50,11 @@ def begun(at: datetime, *, gate: bool, owed: bool) -> Record:
     return Record(at, gate, owed, at)
 
 
+def required(record: Record) -> Record:
+    """Policy asks for parts from now on. What no part covers is not recorded, the time before this included."""
+    return record if record.gate else replace(record, owed=True)
+
+
 def with_part(record: Record, at: datetime) -> Record:
     """A part arrived."""
     if at <= record.mark:

@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -24,6 +27,7 @@ from app.domain.errors import Unavailable
 
 _CHUNK = 5 << 20  # the least that S3 takes as a part of an upload
 _READ = 1 << 18
+_LISTED = 500
 
 
 class ObjectStore:
@@ -72,9 +76,28 @@ class ObjectStore:
     async def delete(self, key: str) -> None:
         """Remove an object; nothing happens where there is none. Raises `Unavailable`."""
         try:
-            await obstore.delete_async(self._opened(), key)
+            if self._folder is None:
+                await obstore.delete_async(self._opened(), key)
+            else:
+                await asyncio.to_thread((self._folder / key).unlink)
         except (NotFoundError, FileNotFoundError):
             return
+        except (BaseError, OSError, ValueError) as error:
+            raise Unavailable("the store of recordings does not answer") from error
+
+    async def older(self, before: datetime) -> AsyncIterator[list[str]]:
+        """The keys of what was last written before an instant, by the store's clock, in chunks. Raises `Unavailable`.
+
+        In a directory, what a killed process left half written is among them, under a name of its own.
+        """
+        try:
+            if self._folder is not None:
+                files = _files(self._folder, before.timestamp())
+                while keys := await asyncio.to_thread(lambda: list(islice(files, _LISTED))):
+                    yield keys
+                return
+            async for found in obstore.list(self._opened(), chunk_size=_LISTED):
+                yield [each["path"] for each in found if each["last_modified"] < before]
         except (BaseError, OSError, ValueError) as error:
             raise Unavailable("the store of recordings does not answer") from error
 
@@ -94,6 +117,15 @@ async def _pieces(found: obstore.GetResult) -> AsyncIterator[bytes]:
             yield bytes(piece)
     except (BaseError, OSError) as error:
         raise Unavailable("the store of recordings broke off") from error
+
+
+def _files(folder: Path, before: float) -> Iterator[str]:
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = Path(place, name)
+            with suppress(FileNotFoundError):  # gone since it was listed
+                if path.stat().st_mtime < before:
+                    yield path.relative_to(folder).as_posix()
 
 
 def _settle(path: Path) -> None:

@@ -80,6 +80,18 @@ async def logs_kept(tx: Transaction, before: datetime) -> list[str]:
     return list((await tx.connection.execute(query.order_by(_PARTS.c.log))).scalars())
 
 
+async def logs(tx: Transaction) -> list[str]:
+    """The institutions that have a key for recordings: those that ever were sent a part."""
+    return list((await tx.connection.execute(sa.select(_KEYS.c.log).order_by(_KEYS.c.log))).scalars())
+
+
+async def named(tx: Transaction, log: str, objects: Sequence[str]) -> set[str]:
+    """Those of these keys of the store that are of an institution's part."""
+    sessions = {each.split("/")[1] for each in objects if each.count("/") > 1}
+    query = sa.select(_PARTS.c.object).where(_PARTS.c.log == log, _PARTS.c.session.in_(sessions))
+    return set((await tx.connection.execute(query.where(_PARTS.c.object.in_(objects)))).scalars())
+
+
 async def kept(tx: Transaction, log: str, before: datetime, limit: int) -> list[PartRow]:
     """An institution's parts from before an instant that are not erased yet, oldest first."""
     query = select_rows(_PARTS, PartRow).where(_PARTS.c.log == log, _PARTS.c.erased_at.is_(None), _PARTS.c.at <= before)

@@ -8,14 +8,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from app.actions import decisions, doctor, requests, session_calls, sessions
 from app.actions.session_access import end_access
 from app.actions.session_clock import watch_over
 from app.audit.segment import Told, segment_digest
 from app.domain.errors import Refused
-from app.storage import activity, entries
+from app.storage import activity, entries, tables
 from app.storage import sessions as rows
+from tests.actions.attacks import behind
 from tests.actions.watching import approved, opened, report, row_of, token
 from tests.actions.worlds import AUDITOR, CODE, HEAD, WHERE, World
 
@@ -157,6 +159,22 @@ async def test_approvers_are_told_when_a_session_is_opened_and_how_it_ended(enro
         queued = await entries.find(tx, CODE, entries.LeafFilter(type="mail.queued"), 1000)
     kinds = Counter(each.entry.data["kind"] for each in queued)
     assert kinds["session-opened"] == kinds["session-ended"] == kinds["request"] > 0
+
+
+async def test_the_doctor_names_every_segment_that_does_not_hold_what_the_trail_tells_of(enrolled: World) -> None:
+    sessions = [await opened(enrolled) for _ in range(4)]
+    for session in sessions:
+        await report(enrolled, session, "Opened a job", "Closed the job")
+        await session_calls.end(enrolled.services, enrolled.caller, session, "Done.")
+    changed, dropped, gone, _ = sessions
+    async with behind(enrolled) as connection:
+        events, segments = tables.session_events, tables.session_segments
+        one = sa.and_(events.c.session == changed, events.c.n == 1)
+        await connection.execute(sa.update(events).where(one).values(summary="Nothing much"))
+        await connection.execute(sa.delete(events).where(events.c.session == dropped, events.c.n == 2))
+        await connection.execute(sa.delete(segments).where(segments.c.session == gone))
+    found = {each.words for each in await doctor.examine(enrolled.services)}
+    assert found == {f"segment 1 of {each} does not hold what the trail tells of" for each in sessions[:3]}
 
 
 async def test_rows_of_sessions_written_behind_the_back_open_nothing_and_the_doctor_names_them(enrolled: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -12,9 +13,13 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 
+from app.actions import doctor
+from app.actions.orphans import sweep
 from app.actions.recordings import NewPart, add_part, read_part, retain
 from app.domain.errors import Refused
+from app.storage import tables
 from tests.actions.watching import row_of
 from tests.actions.worlds import AUDITOR, HEAD, World
 from tests.api.conftest import ACCESS, Api, events
@@ -115,6 +120,32 @@ async def test_an_upload_that_broke_off_is_sent_again(calls: Api, gateway: dict[
     assert objects(calls.world) == []
     assert (await put(calls, gateway, session, 1, b"x" * (7 * MIB))).status_code == 201
     assert len(objects(calls.world)) == 1
+
+
+async def test_what_a_killed_upload_left_is_swept_after_a_day_and_nothing_else(
+    calls: Api, gateway: dict[str, str]
+) -> None:
+    world, session = calls.world, (await opened(calls, gateway))["id"]
+    for n in (1, 2):
+        assert (await put(calls, gateway, session, n, b"part %d" % n)).status_code == 201
+    kept = objects(world)
+    folder = kept[0].parent
+    for name in (f"0000003-{'a' * 32}", f"0000001-{'b' * 32}", f"0000004-{'c' * 32}#1"):
+        (folder / name).write_bytes(b"half of it")
+    other = world.directory / "objects" / "ANOTHER_SERVICE" / "ses_1" / "1"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"not ours")
+    assert await sweep(world.services) == 0  # too young: its row may be about to be committed
+    for path in objects(world):
+        os.utime(path, (0, 0))
+    async with world.services.database.begin() as tx:  # the trail tells of part 2, whose row is gone
+        await tx.connection.execute(sa.delete(tables.session_parts).where(tables.session_parts.c.n == 2))
+    assert await sweep(world.services) == 3
+    assert sorted(objects(world)) == sorted([*kept, other])
+    assert await sweep(world.services) == 0
+    found = {each.words for each in await doctor.examine(world.services)}
+    assert f"part 2 of {session} is not the one that the trail tells of" in found
+    assert (await put(calls, gateway, session, 3, b"again")).status_code == 201
 
 
 async def test_a_store_that_is_down_is_a_503_and_loses_nothing(calls: Api, gateway: dict[str, str]) -> None:
