@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 
-from bench import append_growth, create_approve, gate_check, introspect, long_poll, token_mint, verify
+from bench import activity_batch, append_growth, create_approve, gate_check, introspect, long_poll, token_mint, verify
 from bench.measure import Result
 
 BENCHMARKS: dict[str, Callable[[], Result | Iterable[Result]]] = {
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[], Result | Iterable[Result]]] = {
     "token_mint": token_mint.run,
     "long_poll": long_poll.run,
     "gate_check": gate_check.run,
+    "activity_batch": activity_batch.run,
 }
 
 

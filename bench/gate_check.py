@@ -7,18 +7,12 @@ answered, 32 connections; beside pgbench's single commits of the same insert, an
 from __future__ import annotations
 
 import asyncio
-import os
-import re
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
 from pathlib import Path
-from socket import create_connection
 from statistics import median
 
 from app.actions.credentials import GATE_COOKIE, cookie_hash
@@ -26,17 +20,15 @@ from app.actions.opening import GATE_LABEL
 from app.actions.services import Services
 from app.actions.watched import seal_row
 from app.domain.ids import new_id
-from app.domain.recording import begun
 from app.identity.browser import cookie_name
 from app.storage import grants, institutions, sessions
 from app.storage.institutions import EnvironmentSecrets
-from app.storage.sessions import SessionRow
 from bench.load import Served, run_load
 from bench.measure import ROUNDS, Result
 from bench.provider import new_key
 from bench.server import Server, run_server
-from bench.world import SECRET_KEY, Desk, build_services, code_of, populate
-from demo.parts import find_free_port
+from bench.service import Running, memory_of, run_process, run_service, session_row
+from bench.world import Desk, build_services, code_of, populate
 
 CONNECTIONS = 32
 SECONDS = 5
@@ -44,8 +36,6 @@ OPEN = 10_000
 KEY = "the-key-of-the-gate-of-the-benchmark"
 ENVIRONMENT = "alma-production"
 SCRIPT = Path(__file__).with_suffix(".sql")
-_RSS = re.compile(r"^VmRSS:\s+(\d+) kB$", re.MULTILINE)
-_WAIT_S = 20.0
 
 
 def run() -> Iterator[Result]:
@@ -54,13 +44,13 @@ def run() -> Iterator[Result]:
         server = stack.enter_context(run_server())
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="countersign-bench-"))
         cookies = asyncio.run(_prepare(server.urls.app, Path(folder)))
-        ours = stack.enter_context(_service(server.urls.app, Path(folder)))
+        ours = stack.enter_context(run_service(server.urls.app, Path(folder)))
         bare = stack.enter_context(_uvicorn())
         asked = [_request(cookie) for cookie in cookies]
         _round(ours, asked[:CONNECTIONS])
-        before = _memory(ours.pid)
+        before = memory_of(ours.pid)
         rounds = [(_round(ours, asked), _commits(server), _round(bare, asked)) for _ in range(ROUNDS + 1)][1:]
-        after = _memory(ours.pid)
+        after = memory_of(ours.pid)
     checks, commits, answers = zip(*rounds, strict=True)
     rate = median(each.rate for each in checks)
     for name, limit, words in (
@@ -73,14 +63,7 @@ def run() -> Iterator[Result]:
     yield Result("gate_check_memory", after, "MB", before, f"before {OPEN} sessions asked", after / before, 1)
 
 
-class _Running:
-    """A process that listens."""
-
-    def __init__(self, port: int, pid: int) -> None:
-        self.port, self.pid = port, pid
-
-
-def _round(process: _Running, asked: list[bytes]) -> Served:
+def _round(process: Running, asked: list[bytes]) -> Served:
     return run_load(process.port, asked, b" 204 ", connections=CONNECTIONS, seconds=SECONDS)
 
 
@@ -123,94 +106,15 @@ async def _open(services: Services, request: str) -> list[str]:
         if grant is None:
             raise RuntimeError("the request was not approved")
         now = await tx.now()
-        first = _row(grant, now)
+        first = session_row(grant, now, client=None)
         for n, cookie in enumerate(cookies):
             row = replace(first, id=new_id("ses", now), jti=f"jti-{n}", credential=cookie_hash(services, cookie))
             await sessions.add(tx, seal_row(services.secrets, row))
     return cookies
 
 
-def _row(grant: grants.GrantRow, now: datetime) -> SessionRow:
-    return SessionRow(
-        log=grant.log,
-        id="",
-        request=grant.request,
-        grant=grant.id,
-        jti="",
-        client=None,
-        audience="https://gateway.vendor.example/n0-alma",
-        environment=grant.environment,
-        account=grant.account,
-        engineer_id=grant.engineer_id,
-        credential=None,
-        jkt=None,
-        state="open",
-        opened_at=now,
-        opened_index=0,
-        not_after=grant.not_after,
-        ended_at=None,
-        ended_because=None,
-        segments=0,
-        sealed=0,
-        coverage=begun(now, gate=True, owed=False).to_data(),
-        record_by=None,
-        mac=b"",
-        events=0,
-        seen_at=now + timedelta(seconds=30),  # so that none is silent before its first turn comes
-        seal_at=None,
-    )
-
-
 @contextmanager
-def _service(url: str, directory: Path) -> Iterator[_Running]:
-    """One process of the service, as in production, its worker elsewhere."""
-    settings = {
-        "COUNTERSIGN_DATABASE_URL": url,
-        "COUNTERSIGN_BASE_URL": "https://countersign.example",
-        "COUNTERSIGN_LOG_NAME": "countersign.example",
-        "COUNTERSIGN_SECRET_KEY": SECRET_KEY,
-        "COUNTERSIGN_KEYS_DIR": str(directory / "keys"),
-        "COUNTERSIGN_CHECKPOINT_STORE": (directory / "heads").as_uri(),
-        "COUNTERSIGN_OBJECT_STORE": (directory / "objects").as_uri(),
-        "COUNTERSIGN_SMTP_URL": "smtp://127.0.0.1:1",
-        "COUNTERSIGN_MAIL_FROM": "countersign@countersign.example",
-    }
-    program = str(Path(sys.executable).with_name("countersign"))
-    with _process(lambda port: [program, "serve", f"--port={port}", "--without-worker"], settings) as running:
-        yield running
-
-
-@contextmanager
-def _uvicorn() -> Iterator[_Running]:
+def _uvicorn() -> Iterator[Running]:
     command = [sys.executable, "-m", "uvicorn", "bench.bare:app", "--no-access-log", "--log-level=warning"]
-    with _process(lambda port: [*command, f"--port={port}"], {}) as running:
+    with run_process(lambda port: [*command, f"--port={port}"], {}) as running:
         yield running
-
-
-@contextmanager
-def _process(command: Callable[[int], list[str]], settings: Mapping[str, str]) -> Iterator[_Running]:
-    """A process that is told its port, once it listens. Raises `RuntimeError` where it does not."""
-    port = find_free_port()
-    with subprocess.Popen(command(port), env=os.environ | settings, stderr=subprocess.DEVNULL) as process:
-        try:
-            _wait(port, process)
-            yield _Running(port, process.pid)
-        finally:
-            process.terminate()
-
-
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _WAIT_S
-    while process.poll() is None and time.monotonic() < deadline:
-        with suppress(OSError), create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.05)
-    raise RuntimeError("what is measured does not listen")
-
-
-def _memory(pid: int) -> float:
-    """Resident memory of a process, in MB."""
-    found = _RSS.search(Path(f"/proc/{pid}/status").read_text())
-    if found is None:
-        raise RuntimeError("the process has ended")
-    return int(found[1]) / 1000

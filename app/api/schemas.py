@@ -37,6 +37,8 @@ def _prose(text: str) -> str:
 
 
 def _plain(text: str, *, allowed: str) -> str:
+    if text.isascii() and text.isprintable() and text.strip():
+        return text  # as nearly all is
     if any(unicodedata.category(char) == "Cc" and char not in allowed for char in text):
         raise PydanticCustomError("control_character", "Take out the control characters.")
     if all(unicodedata.category(char) in _UNSEEN for char in text):

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
+_WIRE = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_DECIMALS = 7  # the point, and six of them
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 
@@ -26,10 +28,13 @@ def parse_stamp(text: str) -> datetime:
 
 def parse_wire(text: str) -> datetime:
     """The instant of an RFC 3339 string that names a zone, cut to microseconds. Raises `ValueError`."""
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", text):
+    form = _WIRE.fullmatch(text)
+    if form is None:
         raise ValueError("not an RFC 3339 time with a zone")
-    value = re.sub(r"(\.\d{6})\d+", r"\1", text.upper())
-    return datetime.fromisoformat(value).astimezone(UTC)
+    decimals, zone = form[1] or "", form[2]
+    value = text if len(decimals) <= _DECIMALS else text.replace(decimals, decimals[:_DECIMALS])
+    at = datetime.fromisoformat(value.upper())
+    return at if zone == "Z" else at.astimezone(UTC)
 
 
 def wire(at: datetime) -> str:
