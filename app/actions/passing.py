@@ -106,14 +106,14 @@ class Passage:
         """The session in which a question is asked, as far as is known without a lock; nothing is let through or
         written down of it, but whoever has none here is turned away. Raises `Refused` gate-unknown, `Unavailable`.
         """
-        return (await self._known(question))[1]
+        return (await self._looked_up(question))[1]
 
     async def _alone(self, question: Question) -> Passed | Refusal:
         """One question by itself, whatever it meets."""
-        gate, found = await self._known(question)
+        gate, found = await self._looked_up(question)
         return found if isinstance(found, Refusal) else await self._locked(gate, question, found)
 
-    async def _known(self, question: Question) -> tuple[Gate, SessionRow | Refusal]:
+    async def _looked_up(self, question: Question) -> tuple[Gate, SessionRow | Refusal]:
         async with self._services.database.look() as tx:
             gate = await gate_of(tx, question.gate_key)
             row = None if question.credential is None else await self._session(tx, question.credential)
