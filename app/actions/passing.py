@@ -81,7 +81,7 @@ class Passage:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._group = GroupCommit(services.database, self._write)
-        self._known = _Known(services.secrets)
+        self._remembered = _Remembered(services.secrets)
         self._counter = Counter(services)
 
     async def ask(self, question: Question) -> Passed | Refusal:
@@ -96,11 +96,11 @@ class Passage:
         cookies = [each.cookie for each in shown if each.cookie is not None]
         found, now = await gates.lock(tx, cookies, [each.jti for each in tokens], ENDINGS)
         counting = await tokens_that_count(self._services, tx, tokens, now)
-        place = _Place([row for row in found if _goes_on(row, now) and self._known.holds(row)], counting)
+        place = _Place([row for row in found if _goes_on(row, now) and self._remembered.holds(row)], counting)
         rows = [place.plain(question) for question in questions]
         asked = zip(rows, questions, strict=True)
         await gates.record(tx, now, [Passing(row, each.summary, each.detail) for row, each in asked if row is not None])
-        return [None if row is None else self._known.passed(row) for row in rows]
+        return [None if row is None else self._remembered.passed(row) for row in rows]
 
     async def whose(self, question: Question) -> SessionRow | Refusal:
         """The session in which a question is asked, as far as is known without a lock; nothing is let through or
@@ -180,7 +180,7 @@ def _goes_on(row: AtGate, now: datetime) -> bool:
     return recorded and (row.last_at is None or row.last_at - now <= MAX_AHEAD)
 
 
-class _Known:
+class _Remembered:
     """Rows whose MAC was found to hold, with the answer of each: every covered field has to be as it was then."""
 
     def __init__(self, secrets: Secrets) -> None:
