@@ -33,7 +33,6 @@ from app.web import WebSettings
 from app.worker import configure_logs
 from app.worker import work as run_worker
 
-MAX_BODY = 64 << 20  # what no route goes beyond; rooms have lower limits of their own, and say so in their own words
 _PACKAGE = Path(__file__).parent
 _log = structlog.get_logger("countersign.http")
 
@@ -46,7 +45,6 @@ def create_app(services: Services, settings: Settings, *, work: bool = False, ow
         lifespan=_lifespan(services, work=work, own=own),
         openapi_url=None,
         redirect_slashes=False,
-        max_body_size=MAX_BODY,
     )
     app.state.services = services
     app.state.web = WebSettings(settings.base_url, settings.secure_cookies, settings.gate_recorder)

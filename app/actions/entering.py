@@ -106,7 +106,7 @@ async def come_back(
     """
     async with services.database.begin() as tx:
         gate = await gate_of(tx, key_hash(services, key))
-        flow = await journey.take(services, tx, parameters)
+        flow = await journey.take(services, tx, parameters, _JOURNEY, browser)
         now = await tx.now()
         vendor = await institutions.read(tx, VENDOR)
     if flow is None or not journey.is_own(services, flow, gate.code, _JOURNEY, browser, now):

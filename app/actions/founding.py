@@ -78,7 +78,7 @@ async def _judge_elsewhere(services: Services, tx: Transaction, spec: Institutio
     }
     for place, each in enumerate(spec.environments):
         if url_key(each.environment.url) in taken:
-            detail = "An environment of another institution is at this address."
+            detail = "This address cannot be used; give the environment's own."
             raise Refused(Refusal.of_field(f"/environments/{place}/url", detail))
         key = environment_secrets(services.secrets, spec.code, each).gate_key
         if key is not None and await institutions.environment_of_gate_key(tx, key) is not None:

@@ -168,7 +168,7 @@ async def set_out(services: Services, way: Way, plan: Plan, browser: str | None)
 async def arrive(services: Services, code: str, parameters: Sequence[tuple[str, str]], browser: str | None) -> Arrived:
     """What a callback brings. Raises `Refused` sign-in-astray for a journey that is not this browser's."""
     async with services.database.begin() as tx:
-        flow = await take(services, tx, parameters)
+        flow = await take(services, tx, parameters, "cookie/browser", browser)
         now = await tx.now()
         row = await institutions.read(tx, code)
     if flow is None or row is None or not is_own(services, flow, code, "cookie/browser", browser, now):
@@ -179,10 +179,16 @@ async def arrive(services: Services, code: str, parameters: Sequence[tuple[str, 
     return Arrived(flow.details["purpose"], flow.details["details"], await prove(services, way, flow, parameters, now))
 
 
-async def take(services: Services, tx: Transaction, parameters: Sequence[tuple[str, str]]) -> SignInFlow | None:
-    """The journey that these parameters end, taken away: it ends once. Its owner is not known yet (`is_own`)."""
+async def take(
+    services: Services, tx: Transaction, parameters: Sequence[tuple[str, str]], label: str, browser: str | None
+) -> SignInFlow | None:
+    """The journey that these parameters end, taken away: it ends once, and only in the browser of the cookie that it
+    is bound to. In any other it goes on. Whether it holds is not known yet (`is_own`).
+    """
     states = [value for name, value in parameters if name == "state"]
-    return await web_sessions.take_flow(tx, _state(services, states[0])) if len(states) == 1 else None
+    if len(states) != 1 or browser is None:
+        return None
+    return await web_sessions.take_flow(tx, _state(services, states[0]), _mac(services, label, browser))
 
 
 def is_own(services: Services, flow: SignInFlow, log: str, label: str, browser: str | None, now: datetime) -> bool:

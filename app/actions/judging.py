@@ -77,7 +77,7 @@ async def _elsewhere(tx: Transaction, institution: Institution, wanted: Wanted) 
         for row in await institutions.read_all(tx):
             there = Institution.from_data(row.state).environments.values() if row.code != institution.code else ()
             if any(url_key(each.url) == key for each in there):
-                return Refusal.of_field("/url", "An environment of another institution is at this address.")
+                return Refusal.of_field("/url", "This address cannot be used; give the environment's own.")
     return None
 
 

@@ -262,14 +262,19 @@ async def _retain(services: Services, log: str) -> int:
 
 
 def read_digests(header: str | None) -> Mapping[str, bytes]:
-    """The digests of a `Content-Digest` (RFC 9530) that are known here. Raises `Refused` digest-mismatch for another
-    form.
+    """The digests of a `Content-Digest` (RFC 9530) that are known here; every one of them has to match.
+
+    Raises `Refused` digest-mismatch for another form, for two that differ, and where none is known.
     """
     found: dict[str, bytes] = {}
-    for member in filter(None, (each.strip() for each in (header or "").split(","))):
+    if header is None:
+        return found
+    for member in map(str.strip, header.split(",")):
         form = _DIGEST.fullmatch(member)
         if form is None:
             raise Refused(Refusal("digest-mismatch", "Content-Digest is to look like sha-256=:<base64>: (RFC 9530)."))
-        if form[1] in _HASHES:
-            found[form[1]] = base64.b64decode(form[2])
+        if form[1] in _HASHES and found.setdefault(form[1], digest := base64.b64decode(form[2])) != digest:
+            raise Refused(Refusal("digest-mismatch", f"Content-Digest gives two that differ for {form[1]}."))
+    if not found:
+        raise Refused(Refusal("digest-mismatch", f"Content-Digest has to give one of: {', '.join(_HASHES)}."))
     return found

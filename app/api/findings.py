@@ -51,7 +51,7 @@ async def find(
     "/{finding_id}/explain",
     response_model=answers.Finding,
     summary="Explain a finding",
-    responses=documented(*_ANY, "malformed", "wrong-state", *KEYED),
+    responses=documented(*_ANY, "malformed", "unsupported-media-type", "wrong-state", *KEYED),
 )
 async def explain(caller: Keeper, once: OnceDep, code: str, finding_id: str, body: schemas.NewMessage) -> Response:
     """The vendor's words stand beside what was found; another explanation takes the place of the first."""

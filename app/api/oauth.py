@@ -95,7 +95,7 @@ _CLIENT = {
     "/oauth2/token",
     response_model=answers.AccessToken,
     summary="Obtain an access token",
-    responses=_refusals(400, 401, 503),
+    responses=_refusals(400, 401, 413, 503),
     openapi_extra=_form(
         "grant_type", {"grant_type": "client_credentials", "scope": "narrows what the client has"} | _CLIENT
     ),
@@ -108,7 +108,7 @@ async def token(request: Request, services: ServicesDep, form: FormDep) -> Respo
 @router.post(
     "/oauth2/revoke",
     summary="Give back an approval token",
-    responses=_refusals(400, 401, 503),
+    responses=_refusals(400, 401, 413, 503),
     openapi_extra=_form("token", {"token": "an approval token that this client obtained"} | _CLIENT),
 )
 async def revoke(request: Request, services: ServicesDep, form: FormDep) -> Response:
@@ -120,7 +120,7 @@ async def revoke(request: Request, services: ServicesDep, form: FormDep) -> Resp
     "/oauth2/introspect",
     response_model=answers.Introspection,
     summary="Ask whether an approval token is good now",
-    responses=_refusals(400, 401, 403, 503),
+    responses=_refusals(400, 401, 403, 413, 503),
     openapi_extra=_form("token", {"token": "an approval token"} | _CLIENT)
     | {"security": [{"client": ["introspect"]}, {}]},
 )

@@ -57,7 +57,8 @@ async def add_part(
     n: Annotated[int, Path(ge=1, le=MAX_NUMBER)],
 ) -> Response:
     """Streamed into the store, and there once: the same bytes again change nothing, other bytes are refused."""
-    digests = read_digests(request.headers.get("content-digest"))
+    lines = request.headers.getlist("content-digest")  # several are one list (RFC 9110, section 5.3)
+    digests = read_digests(", ".join(lines) if lines else None)
     part = NewPart(n, _content_type(request), digests, request.stream())
     kept = await recordings.add_part(services, session_id, caller.cli, part)
     answer = schemas.Part(sha256=kept.sha256, bytes=kept.bytes)

@@ -56,14 +56,17 @@ async def begin_flow(tx: Transaction, row: SignInFlow) -> None:
     await tx.put(_FLOWS, row)
 
 
-async def take_flow(tx: Transaction, state: bytes) -> SignInFlow | None:
-    """Remove the sign-in of a state and return it: a state comes back once. The caller checks age and browser."""
-    found = await tx.fetch(_TAKE, {"key": state})
+async def take_flow(tx: Transaction, state: bytes, browser: bytes) -> SignInFlow | None:
+    """Remove the sign-in of a state and return it: a state comes back once, and only in the browser that left; another
+    browser changes nothing. The caller checks age.
+    """
+    found = await tx.fetch(_TAKE, {"key": state, "cookie": browser})
     return SignInFlow(*found[0]) if found else None
 
 
 _FLOW = select_rows(_FLOWS, SignInFlow).selected_columns
-_TAKE = sa.delete(_FLOWS).where(_FLOWS.c.state == sa.bindparam("key")).returning(*_FLOW)
+_OWN = sa.and_(_FLOWS.c.state == sa.bindparam("key"), _FLOWS.c.browser == sa.bindparam("cookie"))
+_TAKE = sa.delete(_FLOWS).where(_OWN).returning(*_FLOW)
 
 
 async def add(tx: Transaction, row: WebSessionRow) -> None:

@@ -206,6 +206,19 @@ ATTACKS: dict[str, tuple[Attack, str, str | None]] = {
 }  # fmt: skip
 
 
+async def test_an_answer_opened_in_another_browser_first_is_still_its_own_browsers(enrolled: World) -> None:
+    world = enrolled
+    begun = await leave(world, (await world.file()).row.id)
+    back = await world.visit(begun, HEAD)
+    size = len(await trail(world))
+    for foreign in (None, "of another browser"):
+        with pytest.raises(Refused, match="sign-in-astray"):
+            await finish(world.services, CODE, back, foreign, world.people[HEAD], WHERE)
+    assert len(await trail(world)) == size
+    await finish(world.services, CODE, back, begun.cookie, world.people[HEAD], WHERE)
+    assert [each.type for each in await trail(world, size)].count("decision.made") == 1
+
+
 async def _refused(attack: Attack, world: World, request: str) -> str:
     try:
         await attack(world, request)

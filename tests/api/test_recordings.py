@@ -69,9 +69,14 @@ async def test_wrong_digests_leave_nothing(calls: Api, gateway: dict[str, str]) 
     session, body = (await opened(calls, gateway))["id"], b"x" * (9 * MIB)
     right, wrong = digest(body), digest(b"y")
     both = f"{right}, sha-512=:{base64.b64encode(sha512(b'y').digest()).decode()}:"
-    for header in (wrong, both, "sha-256=abc", "sha-256=:*:", "sha-256"):
+    twice, unknown = (f"{wrong}, {right}", f"{right},{wrong}"), ("md5=:AAAA:", "", f"{right},")
+    for header in (wrong, both, *twice, *unknown, "sha-256=abc", "sha-256=:*:", "sha-256"):
         answer = await put(calls, gateway, session, 1, body, Content_Digest=header)
         assert (answer.status_code, answer.json()["title"]) == (400, "The bytes are not those that were announced")
+    path, lines = f"{SESSIONS}/{session}/recording/1", [("Content-Digest", right), ("Content-Digest", wrong)]
+    answer = await calls.http.put(path, content=body, headers=[*gateway.items(), *lines])
+    assert answer.status_code == 400
+    assert "sha-256, sha-512" in (await put(calls, gateway, session, 1, body, Content_Digest="md5=:AAAA:")).text
     assert objects(calls.world) == []
     assert (await put(calls, gateway, session, 1, body, Content_Digest=f"{right}, md5=:AAAA:")).status_code == 201
     assert (await put(calls, gateway, session, 1, body, Content_Digest=wrong)).status_code == 400
@@ -96,6 +101,11 @@ async def test_only_parts_of_a_size_and_a_number_are_taken(calls: Api, gateway: 
     ]
     assert [answer.status_code for answer in answers] == [422, 422, 422, 413, 415, 404]
     assert objects(calls.world) == []
+    announced = await put(calls, gateway, session, 1, b"x" * (65 * MIB))
+    for answer in (answers[3], announced):
+        assert (answer.status_code, answer.json()["title"]) == (413, "The body is too large")
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 async def test_a_part_sent_twice_at_once_is_kept_once(calls: Api, gateway: dict[str, str]) -> None:

@@ -93,14 +93,16 @@ async def test_client_is_found_by_the_name_it_signs_in_with(database: Database) 
         assert await clients.read_all(tx) == [found]
 
 
-async def test_sign_in_under_way_comes_back_once(database: Database) -> None:
+async def test_sign_in_under_way_comes_back_once_in_its_own_browser(database: Database) -> None:
     flow = web_sessions.SignInFlow(b"state", CODE, b"browser", {"nonce": "n"}, at())
     async with database.begin() as tx:
         await web_sessions.begin_flow(tx, flow)
     async with database.begin() as tx:
-        assert await web_sessions.take_flow(tx, b"state") == flow
+        assert await web_sessions.take_flow(tx, b"state", b"another browser") is None
     async with database.begin() as tx:
-        assert await web_sessions.take_flow(tx, b"state") is None
+        assert await web_sessions.take_flow(tx, b"state", b"browser") == flow
+    async with database.begin() as tx:
+        assert await web_sessions.take_flow(tx, b"state", b"browser") is None
 
 
 async def test_sessions_end_alone_by_person_by_account_and_by_age(database: Database) -> None:
