@@ -6,16 +6,15 @@ looks like what is not there, before its scope is judged.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.actions import provider
+from app.actions import place_secrets, provider
 from app.actions import wanted as wants
 from app.actions.change_mails import tell_gathered
 from app.actions.ledger import NOT_FOUND, Ledger, write
-from app.actions.opening import environment_secrets
 from app.actions.proposals import propose
 from app.actions.provider import whole
 from app.actions.services import Services
@@ -29,13 +28,13 @@ from app.domain.kinds import VENDOR, is_code
 from app.domain.people import Person
 from app.domain.proposal import Wanted
 from app.storage import institutions, roster
-from app.storage.institutions import EnvironmentSecrets, InstitutionRow
+from app.storage.institutions import InstitutionRow
 from app.tokens.clients import EVERY_INSTITUTION, Caller
 from app.trail import canonical
 
 SCOPE = "admin"
 _STALE = Refusal("stale", "It has changed since; read it again.")
-_SECRETS = ("gate_key", "alma_api_base", "alma_api_key")
+_SECRETS = place_secrets.NAMES
 Members = Mapping[str, Any]
 
 
@@ -124,7 +123,7 @@ async def set_policy(
 async def set_provider(
     services: Services, caller: Caller, code: str, members: Members, if_match: str | None
 ) -> str | None:
-    """Propose a provider with its secrets; None where it is in force, and gets the secrets that were given.
+    """Propose a provider with its secrets; None where it is in force with these secrets.
 
     Raises `Refused`: not-found, stale, validation.
     """
@@ -140,32 +139,30 @@ async def set_provider(
 
 
 async def add_environment(services: Services, caller: Caller, code: str, members: Members) -> str | None:
-    """Propose a new environment; its secrets, which open nothing before it is there, are sealed at once."""
+    """Propose a new environment with its secrets."""
 
-    async def want(book: Ledger) -> Wanted | None:
+    async def want(book: Ledger) -> EnvironmentSpec:
         spec = environment_of(services, members)
         if spec.environment.environment in book.institution.environments:
             raise Refused(Refusal.of_field("/name", "There is an environment of this name already; change that one."))
-        await _keep_secrets(book, spec, members)
-        return wants.of_environment(code, spec.environment)
+        return spec
 
-    return await _offer(services, caller, code, want)
+    return await _offer_environment(services, caller, code, want, members)
 
 
 async def change_environment(services: Services, caller: Caller, code: str, name: str, patch: Members) -> str | None:
-    """Propose an environment as the patch makes it; None where only secrets are other, or nothing is."""
+    """Propose to change an environment, its secrets among it; None where nothing would be other."""
 
-    async def want(book: Ledger) -> Wanted | None:
+    async def want(book: Ledger) -> EnvironmentSpec:
         old = environment_in(book.institution, name)
         merged = merge(environment_members(old), {key: each for key, each in patch.items() if key not in _SECRETS})
         given = {key: patch[key] for key in _SECRETS if patch.get(key) is not None}
         spec = environment_of(services, {**merged, **given})
         if spec.environment.environment != name:
             raise Refused(Refusal.of_field("/name", "A name stays; add another environment instead."))
-        await _keep_secrets(book, spec, patch)
-        return None if spec.environment == old else wants.of_environment(code, spec.environment)
+        return spec
 
-    return await _offer(services, caller, code, want)
+    return await _offer_environment(services, caller, code, want, patch)
 
 
 async def add_person(services: Services, caller: Caller, code: str, members: Members) -> str | None:
@@ -254,19 +251,28 @@ async def _offer(
     return change_id
 
 
-async def _keep_secrets(book: Ledger, spec: EnvironmentSpec, given: Members) -> None:
-    """Seal what was given, take away what was given as null. Raises `Refused` for another environment's gate key."""
-    named: Sequence[str] = [name for name in _SECRETS if name in given]
-    if not named:
-        return
-    name = spec.environment.environment
-    kept = {each.environment: each for each in await institutions.environment_secrets(book.tx, book.code)}.get(name)
-    new = environment_secrets(book.services.secrets, book.code, spec)
-    row = replace(
-        kept or EnvironmentSecrets(book.code, name, None, None, None), **{each: getattr(new, each) for each in named}
-    )
-    if row.gate_key is not None:
-        other = await institutions.environment_of_gate_key(book.tx, row.gate_key)
-        if other is not None and (other.log, other.environment) != (book.code, name):
-            raise Refused(Refusal.of_field("/gate_key", "Another environment has this key; give each its own."))
-    await institutions.set_environment_secrets(book.tx, row)
+async def _offer_environment(
+    services: Services,
+    caller: Caller,
+    code: str,
+    want: Callable[[Ledger], Awaitable[EnvironmentSpec]],
+    given: Members,
+) -> str | None:
+    """Propose it with what of its secrets would be other; before the enrolment those are sealed at once."""
+    admit(caller, code)
+    async with write(services, code) as book:
+        judge_scope(caller)
+        spec = await want(book)
+        environment, name = spec.environment, spec.environment.environment
+        named = [each for each in place_secrets.NAMES if each in given]
+        secrets = place_secrets.other(services.secrets, code, spec, await place_secrets.read(book, name), named)
+        await place_secrets.judge_key(book, name, secrets)
+        if book.institution.enrolled_at is None:
+            await place_secrets.keep(book, name, secrets)
+            secrets = {}
+        if environment == book.institution.environments.get(name) and not secrets:
+            return None
+        change_id = await propose(book, Actor("client", caller.cli), wants.of_environment(code, environment), secrets)
+        await tell_gathered(book)
+        await book.append()
+    return change_id

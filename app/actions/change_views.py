@@ -13,7 +13,7 @@ from datetime import datetime
 from app.actions.change_mails import actor_name, around
 from app.actions.judging import loosening_of
 from app.actions.ledger import NOT_FOUND, Ledger
-from app.actions.proposals import data_digest
+from app.actions.proposals import data_digest, open_secrets
 from app.actions.provider_tests import TestResult, opened_result, provider_digest
 from app.actions.services import Services
 from app.actions.signin import Visitor
@@ -108,8 +108,9 @@ async def view(there: Scene, visitor: Visitor, proposal: Proposal) -> ChangeView
     institution, wanted = there.institution, proposal.wanted
     change, known = institution.changes[proposal.id], await around(there.tx, there.row)
     loosens = loosening_of(institution, there.row, proposal.event(visitor.actor))
-    text = change_text.change_text(institution, wanted, known, institution.locale)
     row = await rows.read(there.tx, institution.code, proposal.id)
+    secrets = {} if row is None else open_secrets(there.services.secrets, row)
+    text = change_text.change_text(institution, wanted, known, institution.locale, secrets)
     tested = None if row is None else opened_result(there.services.secrets, row.tested)
     if wanted.type == "identity_provider.set":
         digest = provider_digest(Provider.from_data(wanted.data["identity_provider"]))
@@ -118,7 +119,7 @@ async def view(there: Scene, visitor: Visitor, proposal: Proposal) -> ChangeView
         id=proposal.id,
         type=wanted.type,
         title=change_text.title(institution, wanted, known),
-        points=change_text.points(institution, wanted, known),
+        points=change_text.points(institution, wanted, known, secrets),
         by=await actor_name(there.tx, change.proposer, known),
         mine=change.proposer == visitor.person,
         own=change.subject == visitor.person,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from app.actions import endings
+from app.actions import endings, place_secrets
 from app.actions.change_mails import stand, tell_applied
 from app.actions.held import changed_row
 from app.actions.judging import judge, loosening_of
@@ -84,6 +84,10 @@ async def _provider(book: Ledger, event: Event, secrets: Secrets) -> None:
         await roster.set_accounts(book.tx, book.code, await _accounts(book, provider.issuer))
 
 
+async def _environment(book: Ledger, event: Event, secrets: Secrets) -> None:
+    await place_secrets.keep(book, event.data["environment"]["environment"], secrets)
+
+
 async def _accounts(book: Ledger, issuer: str) -> dict[str, tuple[str, str]]:
     """Who was bound at an issuer before, from the trail: the account by person."""
     bound = await entries.find(book.tx, book.code, LeafFilter(type="person.bound"), _EVERY)
@@ -111,6 +115,7 @@ _ROWS: Mapping[str, Callable[[Ledger, Event, Secrets], Awaitable[None]]] = Mappi
     {
         "institution.changed": _institution,
         "identity_provider.set": _provider,
+        "environment.set": _environment,
         "person.added": _added,
         "person.removed": _removed,
     }

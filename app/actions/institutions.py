@@ -1,8 +1,8 @@
 """What the service holds, as a world file declares it: applied whole or not at all, any number of times.
 
 Creating is done here: the vendor's log, institutions with their trails, API clients. What an institution's trail pins
-is changed by its own admins alone, so where a file differs there it is proposed to them. Secrets stand in no trail:
-where the file has others, they are sealed anew, but for those of a provider that is not in force yet. An institution
+is changed by its own admins alone, so where a file differs there it is proposed to them, other secrets too. Before the
+enrolment those are sealed anew, but for those of a provider that is not in force yet. An institution
 that is not in the file is left as it is, but that access ends on what a client filed that the file takes out.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.actions import webhooks
+from app.actions import place_secrets, webhooks
 from app.actions.announce import announced
 from app.actions.change_mails import tell_gathered
 from app.actions.changing import carry_out
@@ -20,13 +20,14 @@ from app.actions.endings import end_of_clients
 from app.actions.judging import judge
 from app.actions.keys import make_trail_key, token_key_event, trail_key_event, untold_keys
 from app.actions.ledger import Ledger, lock
-from app.actions.opening import Vendor, alma_label, environment_secrets, open_trail, sealed
+from app.actions.opening import Vendor, environment_secrets, open_trail, sealed
 from app.actions.proposals import propose, waiting, waits_already
 from app.actions.registrations import holds_secret
+from app.actions.secretdiff import with_secrets
 from app.actions.services import Services
 from app.actions.worlddiff import Difference, differences, general, impossible, lines
 from app.actions.worldforms import url_key
-from app.actions.worldspecs import EnvironmentSpec, InstitutionSpec, World
+from app.actions.worldspecs import InstitutionSpec, World
 from app.actions.worldtable import WorldError
 from app.domain.errors import IllegalTransition, Unavailable
 from app.domain.events import Actor, Event
@@ -34,12 +35,12 @@ from app.domain.institution import Institution
 from app.domain.kinds import VENDOR
 from app.storage import institutions, roster
 from app.storage.database import Transaction
-from app.storage.institutions import EnvironmentSecrets, InstitutionRow
+from app.storage.institutions import InstitutionRow
 from app.storage.leaves import LogExists
 from app.storage.roster import RosterRow
 from app.tokens.clients import EVERY_INSTITUTION
 from app.tokens.keys import SigningKey
-from app.tokens.secrets import SealBroken, Secrets
+from app.tokens.secrets import Secrets
 from app.trail.canonical import CanonicalError
 
 _VENDORS = "what the vendor's log pins cannot be changed yet"
@@ -178,7 +179,7 @@ async def _plan(services: Services, tx: Transaction, world: World) -> _Plan:
                 refused += _pinned(spec, row, people)
             else:
                 differ += await _differ(services, tx, spec, row, people, refused)
-            if await _has_other_secrets(services.secrets, tx, spec, row):
+            if not row.enrolled and await _has_other_secrets(services.secrets, tx, spec, row):
                 resealed.append(spec)
     clients = await plan_clients(tx, services.secrets, world.clients)
     refused += clients.refused
@@ -198,7 +199,9 @@ async def _differ(
     state, now = Institution.from_data(row.state), await tx.now()
     refused += impossible(spec, row, people)
     known, new = await waiting(tx, state), list[Difference]()
-    for each in differences(spec, row, people, now):
+    found = differences(spec, row, people, now)
+    kept = {each.environment: each for each in await institutions.environment_secrets(tx, spec.code)}
+    for each in with_secrets(services.secrets, spec, row, kept, found) if row.enrolled else found:
         judged = await judge(tx, state, now, each.wanted)
         if judged is not None:
             refused.append(f"{each.lines[0].rpartition('; ')[0]}; {judged.detail}")
@@ -260,21 +263,7 @@ async def _has_other_secrets(secrets: Secrets, tx: Transaction, spec: Institutio
     ):
         return True
     kept = {each.environment: each for each in await institutions.environment_secrets(tx, spec.code)}
-    return any(_differs(secrets, spec.code, each, kept.get(each.environment.environment)) for each in spec.environments)
-
-
-def _differs(secrets: Secrets, code: str, spec: EnvironmentSpec, row: EnvironmentSecrets | None) -> bool:
-    declared = environment_secrets(secrets, code, spec)
-    if row is None:
-        return True
-    same = (row.gate_key, row.alma_api_base) == (declared.gate_key, declared.alma_api_base)
-    return not same or _opened(secrets, code, row) != spec.alma_api_key
-
-
-def _opened(secrets: Secrets, code: str, row: EnvironmentSecrets) -> str | None:
-    if row.alma_api_key is None:
-        return None
-    try:
-        return secrets.open(alma_label(code, row.environment), row.alma_api_key).decode()
-    except SealBroken:
-        return None
+    return any(
+        place_secrets.other(secrets, spec.code, each, kept.get(each.environment.environment))
+        for each in spec.environments
+    )

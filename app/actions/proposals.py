@@ -75,8 +75,9 @@ async def propose(
     same = _same(known, wanted)
     if same is not None:
         row = await rows.read(book.tx, book.code, same.id)
-        if row is not None and secrets and open_secrets(book.services.secrets, row) != secrets:
-            sealed = _seal(book.services.secrets, book.code, same.id, secrets)
+        there = {} if row is None else open_secrets(book.services.secrets, row)
+        if row is not None and secrets and there != {**there, **secrets}:
+            sealed = _seal(book.services.secrets, book.code, same.id, {**there, **secrets})
             await rows.keep(book.tx, replace(row, secrets=sealed, tested=None))
         return same.id
     if len(known) >= MAX_WAITING:
@@ -118,7 +119,7 @@ async def waits_already(
     """Whether exactly this waits, with these secrets."""
     same = _same(known, wanted)
     row = None if same is None else await rows.read(tx, code, same.id)
-    return row is not None and (not given or open_secrets(secrets, row) == given)
+    return row is not None and given.items() <= open_secrets(secrets, row).items()
 
 
 def _same(known: Waiting, wanted: Wanted) -> Proposal | None:

@@ -12,7 +12,7 @@ from app.actions.change_views import as_admin, scene
 from app.actions.ledger import NOT_FOUND, Ledger, write
 from app.actions.proposals import open_secrets, propose, read
 from app.actions.provider_tests import Candidate, sealed_result
-from app.actions.registrations import callback, holds_secret, open_secret, with_secrets
+from app.actions.registrations import callback, holds_secret, open_secret, other_secrets, with_secrets
 from app.actions.services import Services
 from app.actions.signin import Visitor
 from app.actions.wanted import of_provider
@@ -117,12 +117,17 @@ async def offer(services: Services, visitor: Visitor, wanted: Candidate, draft: 
 
 
 async def set_or_propose(book: Ledger, actor: Actor, wanted: Candidate) -> str | None:
-    """Gather the proposal of another provider; the one in force gets its secrets at once, which stand in no trail."""
+    """Gather the proposal of another provider. Other secrets of the one in force count at once only where an admin
+    gives them, or nobody is enrolled yet; else they are proposed, and wait like any other change.
+    """
     provider, secrets = wanted.provider, book.services.secrets
     given = {"client_secret": wanted.client_secret, "approval_client_secret": wanted.approval_client_secret}
     kept = {name: secret for name, secret in given.items() if secret}
     if provider != book.institution.provider:
         return await propose(book, actor, of_provider(book.code, provider), kept)
+    if actor.kind != "person" and book.institution.enrolled_at is not None:
+        other = other_secrets(secrets, book.row, provider, kept)
+        return await propose(book, actor, of_provider(book.code, provider), other) if other else None
     book.row = with_secrets(secrets, book.row, provider, kept)
     await institutions.save(book.tx, book.row)
     return None

@@ -56,6 +56,17 @@ def holds_secret(secrets: Secrets, code: str, client_id: str | None, sealed: byt
         return False
 
 
+def other_secrets(
+    secrets: Secrets, row: InstitutionRow, provider: Provider, given: Mapping[str, str]
+) -> dict[str, str]:
+    """Those of `given` that are not what is sealed."""
+    kept = {
+        "client_secret": (provider.client_id, row.client_secret),
+        "approval_client_secret": (provider.approval_client_id, row.approval_client_secret),
+    }
+    return {name: each for name, each in given.items() if not holds_secret(secrets, row.code, *kept[name], each)}
+
+
 def sign_in_registration(services: Services, row: InstitutionRow, institution: Institution) -> ProviderConfig:
     """The registration that people sign in with."""
     return _registration(services, row.code, institution, institution.provider.client_id, row.client_secret)

@@ -1,7 +1,7 @@
 """Bodies and forms by the names of the world file, judged by its rules; what is wrong is named by field.
 
-A secret in a body is what it says: `env:` and `file:` are read in files of the operator alone. One that is left out
-stays as it is.
+`env:` and `file:` are read in files of the operator alone: in a body they are refused. A secret that is left out stays
+as it is.
 """
 
 from __future__ import annotations
@@ -80,7 +80,13 @@ def general_of(members: Members) -> tuple[str, str, str, tuple[str, ...]]:
 
 def _reader(services: Services, table: Table, *, kept: bool = True) -> WorldReader:
     allowed = "https?" if services.base_url.startswith("http:") else "https"
-    return WorldReader(table, str, forms.url(allowed), kept)
+    return WorldReader(table, _as_it_stands, forms.url(allowed), kept)
+
+
+def _as_it_stands(secret: str) -> str:
+    if secret.startswith(("env:", "file:")):
+        raise ValueError("env: and file: are read in a world file only; give the secret itself")
+    return secret
 
 
 def _read(members: Members, read: Callable[[Table], T]) -> T:

@@ -19,7 +19,7 @@ from app.domain.proposal import Wanted
 from app.storage.institutions import InstitutionRow
 from app.storage.roster import RosterRow
 
-_PROPOSED = "proposed: an admin of the institution has to agree"
+PROPOSED = "proposed: an admin of the institution has to agree"
 _AT_ONCE = "by the operator"
 _ENVIRONMENT = "an environment cannot leave a trail; put it back"
 _NAME = "a name cannot be changed; remove the person and add them anew"
@@ -88,13 +88,13 @@ def _general(spec: InstitutionSpec, row: InstitutionRow, state: Institution) -> 
     if there == declared:
         return
     at_once = all(there[name] == declared[name] for name in ("notify", "timezone"))
-    told = tuple(lines(spec.path, there, declared, _AT_ONCE if at_once else _PROPOSED))
+    told = tuple(lines(spec.path, there, declared, _AT_ONCE if at_once else PROPOSED))
     wanted = wants.of_institution(spec.code, spec.name, spec.notify, spec.locale, spec.time_zone)
     yield Difference(spec.code, told, wanted, at_once=at_once)
 
 
 def _policy(spec: InstitutionSpec, state: Institution) -> Iterator[Difference]:
-    told = tuple(lines(f"{spec.path}.policy", state.policy.to_data(), spec.policy.to_data(), _PROPOSED))
+    told = tuple(lines(f"{spec.path}.policy", state.policy.to_data(), spec.policy.to_data(), PROPOSED))
     if told:
         yield Difference(spec.code, told, wants.of_policy(spec.code, spec.policy))
 
@@ -102,7 +102,7 @@ def _policy(spec: InstitutionSpec, state: Institution) -> Iterator[Difference]:
 def _provider(spec: InstitutionSpec, state: Institution) -> Iterator[Difference]:
     given = spec.provider
     path = f"{spec.path}.identity_provider"
-    told = tuple(lines(path, state.provider.to_data(), given.provider.to_data(), _PROPOSED))
+    told = tuple(lines(path, state.provider.to_data(), given.provider.to_data(), PROPOSED))
     if told:
         secrets = {"client_secret": given.client_secret}
         if given.approval_client_secret is not None:
@@ -115,7 +115,7 @@ def _environments(spec: InstitutionSpec, state: Institution) -> Iterator[Differe
         name = each.environment.environment
         old = state.environments.get(name)
         there, path = {} if old is None else {name: old.to_data()}, f"{spec.path}.environments"
-        told = tuple(lines(path, there, {name: each.environment.to_data()}, _PROPOSED))
+        told = tuple(lines(path, there, {name: each.environment.to_data()}, PROPOSED))
         if told:
             yield Difference(spec.code, told, wants.of_environment(spec.code, each.environment))
 
@@ -128,18 +128,18 @@ def _people(
     for each in spec.people:
         row = listed.pop(each.email, None)
         if row is None:
-            told = tuple(lines(path, {}, {each.email: _said(each)}, _PROPOSED))
+            told = tuple(lines(path, {}, {each.email: _said(each)}, PROPOSED))
             yield Difference(spec.code, told, wants.of_person(now, each.email, each.name, each.roles, each.products))
             continue
         person = state.people[row.person]
         there = {"roles": list(person.roles), "products": list(person.products)}
         wanted = {"roles": list(each.roles), "products": list(each.products)}
         if there != wanted and person.source == "roster":
-            told = tuple(lines(f"{path}.{each.email}", there, wanted, _PROPOSED))
+            told = tuple(lines(f"{path}.{each.email}", there, wanted, PROPOSED))
             yield Difference(spec.code, told, wants.of_roles(row.person, each.roles, each.products))
     for row in listed.values():
         if state.people[row.person].source == "roster":
-            told = (f"{path}.{row.email}: on the list -> nothing; {_PROPOSED}",)
+            told = (f"{path}.{row.email}: on the list -> nothing; {PROPOSED}",)
             yield Difference(spec.code, told, wants.of_removal(row.person))
 
 

@@ -120,7 +120,7 @@ async def find_environments(caller: Administrator, services: ServicesDep, code: 
     responses=documented(*ANY, *BODY, *KEYED),
 )
 async def add_environment(caller: Administrator, once: OnceDep, code: str, new: bodies.NewEnvironment) -> Response:
-    """It waits for a countersignature. Its keys are sealed at once, and open nothing before it is there."""
+    """It waits for a countersignature. Its keys wait with it, sealed."""
 
     async def act(services: Services) -> Response:
         change_id = await admin.add_environment(services, caller, code, given(new))
@@ -150,7 +150,7 @@ async def read_environment(caller: Administrator, services: ServicesDep, code: s
 async def change_environment(
     caller: Administrator, services: ServicesDep, code: str, name: str, patch: bodies.EnvironmentChange
 ) -> Response:
-    """It waits for a countersignature. `200` where only keys are other, which stand in no trail and count at once."""
+    """It waits for a countersignature. Other keys wait with it, sealed; `200` where nothing is other."""
     change_id = await admin.change_environment(services, caller, code, name, given(patch))
     if change_id is not None:
         return proposed(change_id)

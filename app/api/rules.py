@@ -68,7 +68,7 @@ async def read_provider(caller: Administrator, services: ServicesDep, code: str)
 async def set_provider(
     caller: Administrator, services: ServicesDep, code: str, new: bodies.IdentityProvider, if_match: IfMatch = None
 ) -> Response:
-    """It waits for a test sign-in and a countersignature. `200` where it is in force: secrets given with it count."""
+    """It waits for a test sign-in and a countersignature. Other secrets do too; `200` where nothing is other."""
     change_id = await admin.set_provider(services, caller, code, given(new), if_match)
     return await read_provider(caller, services, code) if change_id is None else proposed(change_id)
 

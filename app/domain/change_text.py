@@ -39,14 +39,22 @@ class Around:
     people: Mapping[str, tuple[str, str]]
 
 
-def points(institution: Institution, wanted: Wanted, around: Around) -> tuple[Point, ...]:
-    """Whatever would be different from what is in force."""
+def points(
+    institution: Institution, wanted: Wanted, around: Around, secrets: Mapping[str, str] | None = None
+) -> tuple[Point, ...]:
+    """Whatever would be different from what is in force; `secrets` come with it (empty: taken away)."""
     now, after = _SIDES[wanted.type](institution, wanted, around)
-    return tuple(
+    told = [
         Point(name, _LABELS.get(name, name), _shown(name, now.get(name)), _shown(name, after.get(name)))
         for name in after
         if now.get(name) != after.get(name)
-    )
+    ]
+    return (*told, *(_secret(name, value) for name, value in sorted((secrets or {}).items())))
+
+
+def _secret(name: str, value: str) -> Point:
+    after = value if name == "alma_api_base" else "another, which is not shown"
+    return Point(name, _LABELS.get(name, name), "as it is", after if value else NOTHING)
 
 
 def title(institution: Institution, wanted: Wanted, around: Around, untold: Collection[str] = ()) -> str:
@@ -60,15 +68,23 @@ def title(institution: Institution, wanted: Wanted, around: Around, untold: Coll
     if len(changed) == 1:
         label = f"{changed[0].label[:1].upper()}{changed[0].label[1:]}"
         return label if changed[0].name in untold else f"{label}: {changed[0].now} to {changed[0].after}"
+    if not changed and wanted.type in {"identity_provider.set", "environment.set"}:
+        return f"{what[:1].upper()}{what[1:]}: nothing but its secrets"
     return f"{what[:1].upper()}{what[1:]}: {len(changed)} points" if changed else f"{what[:1].upper()}{what[1:]}"
 
 
-def change_text(institution: Institution, wanted: Wanted, around: Around, language: str = DEFAULT_LANGUAGE) -> str:
+def change_text(
+    institution: Institution,
+    wanted: Wanted,
+    around: Around,
+    language: str = DEFAULT_LANGUAGE,
+    secrets: Mapping[str, str] | None = None,
+) -> str:
     """The sentence that an admin signs; English where the language has none yet."""
-    return SENTENCES.get(language, SENTENCES[DEFAULT_LANGUAGE])(institution, wanted, around)
+    return SENTENCES.get(language, SENTENCES[DEFAULT_LANGUAGE])(institution, wanted, around, secrets or {})
 
 
-def _english(institution: Institution, wanted: Wanted, around: Around) -> str:
+def _english(institution: Institution, wanted: Wanted, around: Around, secrets: Mapping[str, str]) -> str:
     place = f"{around.name} ({institution.code})"
     if wanted.type == "person.added":
         name, email = _person(wanted, around)
@@ -78,12 +94,13 @@ def _english(institution: Institution, wanted: Wanted, around: Around) -> str:
         name, email = _person(wanted, around)
         return f"I agree that {name} ({email}) is removed from the people of {place}."
     if wanted.type == "environment.set" and wanted.data["environment"]["environment"] not in institution.environments:
-        return f"I agree that {place} has a new environment: {_environment(wanted.data['environment'])}."
+        keys = "".join(f", with its {_LABELS.get(name, name)}" for name in sorted(secrets))
+        return f"I agree that {place} has a new environment: {_environment(wanted.data['environment'])}{keys}."
     what = _WHAT[wanted.type](wanted)
     if wanted.type == "person.roles_changed":
         name, email = _person(wanted, around)
         what = f"what {name} ({email}) may do"
-    listed = [f"{each.label} from {each.now} to {each.after}" for each in points(institution, wanted, around)]
+    listed = [f"{each.label} from {each.now} to {each.after}" for each in points(institution, wanted, around, secrets)]
     return f"I agree that {what} at {place} changes: {'; '.join(listed) or 'nothing'}."
 
 
@@ -180,6 +197,11 @@ _LABELS: Mapping[str, str] = MappingProxyType(
         "retention_years": "evidence and private parts are kept for",
         "vendor_sees_evidence": "the vendor's exports hold evidence",
         "issuer": "issuer",
+        "client_secret": "secret for signing in",
+        "approval_client_secret": "secret for countersignatures",
+        "gate_key": "key of the gate",
+        "alma_api_base": "address of the API for scans",
+        "alma_api_key": "key for scans",
         "client_id": "client ID for signing in",
         "approval_client_id": "client ID for countersignatures",
         "exclusive": "serves this institution only",
@@ -255,5 +277,7 @@ def _products(products: Sequence[str]) -> str:
     return ", ".join(_PRODUCTS.get(product, product) for product in products) or "all products"
 
 
-SENTENCES: Mapping[str, Callable[[Institution, Wanted, Around], str]] = MappingProxyType({"en": _english})
+SENTENCES: Mapping[str, Callable[[Institution, Wanted, Around, Mapping[str, str]], str]] = MappingProxyType(
+    {"en": _english}
+)
 """The sentence of a change by language."""

@@ -222,6 +222,28 @@ async def test_other_secrets_are_sealed_anew_without_a_word_in_the_institutions_
     assert b"a gate key of tests" not in b"".join(filter(None, (kept[0].gate_key, kept[0].alma_api_key)))
 
 
+async def test_other_secrets_of_an_enrolled_institution_wait_for_its_admins(enrolled: World) -> None:
+    original = file(enrolled)
+    spec = original.institutions[0]
+    environment = replace(spec.environments[0], gate_key="a gate key of tests")
+    provider = replace(spec.provider, client_secret="another secret")
+    changed = replace(spec, provider=provider, environments=(environment, *spec.environments[1:]))
+    async with enrolled.services.database.read() as tx:
+        before = await institutions.environment_secrets(tx, CODE), await institutions.read(tx, CODE)
+    outcome = await applied(enrolled, replace(original, institutions=(changed,)))
+    assert [line[0] for line in outcome.changed] == ["?", "?"]
+    assert (await applied(enrolled, replace(original, institutions=(changed,)))).changed == ()
+    async with enrolled.services.database.read() as tx:
+        kept, row = await institutions.environment_secrets(tx, CODE), await institutions.read(tx, CODE)
+    assert before[1] is not None
+    assert row is not None
+    assert (kept, row.client_secret) == (before[0], before[1].client_secret)
+    assert sorted(each.type for each in (await enrolled.institution()).changes.values()) == [
+        "environment.set",
+        "identity_provider.set",
+    ]
+
+
 async def test_a_client_is_created_rotated_and_revoked_as_declared(world: World) -> None:
     original = file(world)
     extra = ClientSpec("gateway", "the first secret of it", ("introspect",), ("*",), ("https://gateway.example",))

@@ -47,6 +47,8 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("PUT", f"{HERE}/identity-provider", PROVIDER | {"issuer": "login.example.org"}, "/issuer"),
     ("PUT", f"{HERE}/identity-provider", PROVIDER | {"issuer": "https://login.vendor.example"}, "/issuer"),
     ("PUT", f"{HERE}/identity-provider", PROVIDER | {"client_secret": None}, "/client_secret"),
+    ("PUT", f"{HERE}/identity-provider", PROVIDER | {"client_secret": "env:SECRET"}, "/client_secret"),
+    ("PATCH", f"{HERE}/environments/alma-production", {"alma_api_key": "file:secret"}, "/alma_api_key"),
     ("PUT", f"{HERE}/identity-provider", PROVIDER | {"roles": {"g": "admin"}}, "/roles_claim"),
     ("POST", f"{HERE}/environments", ENVIRONMENT | {"phase": "implementation"}, "/implementation_ends"),
     ("POST", f"{HERE}/environments", ENVIRONMENT | {"name": "Alma"}, "/name"),
@@ -205,18 +207,31 @@ async def test_an_institution_is_opened_once_and_its_code_is_told_once(enrolled:
     assert await doctor.examine(enrolled.world.services) == []
 
 
-async def test_keys_of_an_environment_are_sealed_at_once_and_never_shown(enrolled: Api, admin: Admin) -> None:
-    path = f"{HERE}/environments/alma-production"
-    answer = await admin.call("PATCH", path, {"gate_key": "a gate key of tests", "alma_api_key": "key of the API"})
-    assert answer.status_code == 200
-    assert "key" not in answer.text
+async def test_secrets_of_what_is_enrolled_wait_sealed_until_an_admin_agrees(enrolled: Api, admin: Admin) -> None:
+    world, path = enrolled.world, f"{HERE}/environments/alma-production"
+    async with world.services.database.read() as tx:
+        before, row = await institutions.environment_secrets(tx, CODE), await institutions.read(tx, CODE)
+    given = {"gate_key": "a gate key of tests", "alma_api_key": "key of the API"}
+    change_id = await _change(await admin.call("PATCH", path, given))
+    provider = (await admin.call("GET", f"{HERE}/identity-provider")).json() | {"client_secret": "a wrong secret"}
+    await _change(await admin.call("PUT", f"{HERE}/identity-provider", provider))
+    async with world.services.database.read() as tx:
+        after, kept_row = await institutions.environment_secrets(tx, CODE), await institutions.read(tx, CODE)
+    assert row is not None
+    assert kept_row is not None
+    assert (after, kept_row.client_secret) == (before, row.client_secret)
+    await world.countersign(HEAD, change_id)
+    async with world.services.database.read() as tx:
+        kept = (await institutions.environment_secrets(tx, CODE))[0]
+    assert (kept.gate_key is not None, kept.alma_api_key is not None) == (True, True)
+    assert (await admin.call("PATCH", path, given)).status_code == 200
     taken = await admin.call("PATCH", f"{HERE}/environments/esploro-sandbox", {"gate_key": "a gate key of tests"})
     assert taken.json()["errors"][0]["pointer"] == "/gate_key"
-    assert (await admin.call("PATCH", path, {"alma_api_key": None})).status_code == 200
-    async with enrolled.world.services.database.read() as tx:
-        kept = (await institutions.environment_secrets(tx, CODE))[0]
-    assert (kept.gate_key is not None, kept.alma_api_key) == (True, None)
-    assert await events(enrolled, "change.proposed") == []
+    await world.countersign(HEAD, await _change(await admin.call("PATCH", path, {"alma_api_key": None})))
+    async with world.services.database.read() as tx:
+        assert (await institutions.environment_secrets(tx, CODE))[0].alma_api_key is None
+    report = await world.verify(await world.bundle())
+    assert (report.exit_code, report.findings) == (0, ())
 
 
 async def test_what_no_entry_can_tell_is_no_method(admin: Admin) -> None:
