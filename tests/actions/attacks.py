@@ -67,7 +67,8 @@ async def trail(world: World, start: int = 0) -> list[Entry]:
 
 
 # What a refusal may change: the trail grows, the journey is over, the draft may be used up.
-_PASSING = {"leaves", "private_parts", "logs", "sign_in_flows", "refusals", "drafts", "web_sessions"}
+_PASSING = {"attempts", "leaves", "private_parts", "logs", "sign_in_flows", "refusals", "drafts", "web_sessions"}
+"""What a sign-in that is begun leaves behind without anything of it counting."""
 
 
 @dataclass(frozen=True)
