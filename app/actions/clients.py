@@ -8,18 +8,18 @@ that the client serves.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from app.actions import clientrows
+from app.actions import clientrows, webhooks
 from app.actions.clientrows import sealed
 from app.actions.endings import end_of_clients
 from app.actions.ledger import Ledger, lock, write
 from app.actions.services import Services
 from app.actions.worldspecs import ClientSpec
-from app.domain.errors import Refusal, Refused
+from app.domain.errors import Refusal, Refused, Unavailable
 from app.domain.events import Actor, Event
 from app.domain.ids import new_id
 from app.domain.kinds import VENDOR
@@ -119,34 +119,44 @@ async def change_clients(book: Ledger, plan: ClientPlan, operator: Actor) -> Non
     await service_meta.write(book.tx, DECLARED, {"clients": list(plan.declared)})
 
 
-async def add_client(services: Services, operator: Actor, spec: ClientSpec) -> None:
-    """Create a client by hand. Raises `Refused`: not-found before the first apply, already-exists."""
+async def add_client(services: Services, operator: Actor, spec: ClientSpec) -> ClientRow:
+    """Create a client by hand. Raises `Refused`: not-found before the first apply, validation for a taken id."""
     async with write(services, VENDOR) as book:
-        if await clients.of_client_id(book.tx, spec.id) is not None:
-            raise Refused(Refusal.of_field("/id", f"There is a client {spec.id} already; choose another id."))
-        await _add(book, spec, operator)
+        row = await _add(book, spec, operator)
         await book.append()
+    return row
 
 
 async def revoke_client(services: Services, operator: Actor, client_id: str) -> None:
-    """Shut a client off: it signs in no more, and what runs on its requests ends in the same transaction.
+    """Shut a client off: it signs in no more, its webhooks are removed, and what runs on its requests ends, all in one
+    transaction.
 
-    Raises `Refused` not-found for an unknown or revoked client.
+    Raises `Refused` not-found for an unknown or revoked client, `Unavailable` where an institution opens meanwhile.
     """
     async with services.database.begin() as tx:
-        row = await clients.of_client_id(tx, client_id)
-        if row is None or row.disabled:
-            raise Refused(Refusal("not-found", f"There is no client {client_id}."))
-        there = set(await institutions.codes(tx))
-        served = there if EVERY_INSTITUTION in row.institutions else there & {VENDOR, *row.institutions}
-        books = {code: await lock(services, tx, code) for code in sorted(served)}
-        row = await clients.of_client_id(tx, client_id)
-        if row is None or row.disabled:
-            raise Refused(Refusal("not-found", f"There is no client {client_id}."))
+        books = {code: await lock(services, tx, code) for code in sorted(await _served(tx, client_id))}
+        row = await _live(tx, client_id)
+        if not await _served(tx, client_id) <= books.keys():
+            raise Unavailable("An institution was opened at the same time; ask again.")
         await _revoke(books[VENDOR], row, operator)
         await books[VENDOR].append()
+        await webhooks.end_of_clients(tx, books, {row.id}, operator)
         for _, book in sorted(books.items()):
             await end_of_clients(book, {row.id})
+
+
+async def _served(tx: Transaction, client_id: str) -> set[str]:
+    """The logs that a client serves, and the vendor's. Raises `Refused` not-found."""
+    row, there = await _live(tx, client_id), set(await institutions.codes(tx))
+    return there if EVERY_INSTITUTION in row.institutions else there & {VENDOR, *row.institutions}
+
+
+async def _live(tx: Transaction, client_id: str) -> ClientRow:
+    """The client that signs in with this name. Raises `Refused` not-found."""
+    row = await clients.of_client_id(tx, client_id)
+    if row is None or row.disabled:
+        raise Refused(Refusal("not-found", f"There is no client {client_id}."))
+    return row
 
 
 async def rotate_client(services: Services, operator: Actor, client_id: str, *, keep_old: bool) -> str:
@@ -167,19 +177,25 @@ async def rotate_client(services: Services, operator: Actor, client_id: str, *, 
     return secret
 
 
-async def rekey_client(services: Services, operator: Actor, client_id: str, spec: ClientSpec) -> None:
-    """Give a client other public keys. Raises `Refused` as `rotate_client` does."""
+async def rekey_client(
+    services: Services, operator: Actor, client_id: str, want: Callable[[ClientRow], ClientSpec | None]
+) -> ClientRow:
+    """Give a client the keys that `want` makes of its row (null: those it has), in the place of whatever counted.
+
+    Raises `Refused`: not-found, records-in-doubt, and what `want` raises.
+    """
     async with write(services, VENDOR) as book:
         row = await _sound(book, client_id)
-        await _rotate(book, row, _keys(services.secrets, spec), operator)
-        await book.append()
+        spec = want(row)
+        if spec is not None and (keys := _keys(services.secrets, spec)) != _kept(row):
+            row = await _rotate(book, row, keys, operator)
+            await book.append()
+    return row
 
 
 async def _sound(book: Ledger, client_id: str) -> ClientRow:
     """The client's row, if it may be written anew. Raises `Refused`: not-found, records-in-doubt."""
-    row = await clients.of_client_id(book.tx, client_id)
-    if row is None or row.disabled:
-        raise Refused(Refusal("not-found", f"There is no client {client_id}."))
+    row = await _live(book.tx, client_id)
     if not await clientrows.is_sound(book.tx, book.services.secrets, row):
         raise Refused(Refusal("records-in-doubt", f"The row of {client_id} was not written by this service."))
     return row
@@ -194,7 +210,7 @@ def _kept(row: ClientRow) -> Keys:
     return Keys(row.secrets, row.jwks, row.jwks_uri)
 
 
-async def _add(book: Ledger, spec: ClientSpec, operator: Actor) -> None:
+async def _add(book: Ledger, spec: ClientSpec, operator: Actor) -> ClientRow:
     secrets = book.services.secrets
     row = sealed(secrets, _row(book.now, secrets, spec), book.next_index)
     if not await clients.add(book.tx, row):
@@ -205,12 +221,15 @@ async def _add(book: Ledger, spec: ClientSpec, operator: Actor) -> None:
         "audiences": list(spec.audiences),
     }
     book.add(Event("client.created", row.id, operator, data, {"name": row.name}))
+    return row
 
 
-async def _rotate(book: Ledger, row: ClientRow, keys: Keys, operator: Actor) -> None:
+async def _rotate(book: Ledger, row: ClientRow, keys: Keys, operator: Actor) -> ClientRow:
     changed = replace(row, secrets=keys.secrets, jwks=keys.jwks, jwks_uri=keys.jwks_uri)
-    await clients.save(book.tx, sealed(book.services.secrets, changed, book.next_index))
+    changed = sealed(book.services.secrets, changed, book.next_index)
+    await clients.save(book.tx, changed)
     book.add(Event("client.rotated", row.id, operator, {}))
+    return changed
 
 
 async def _revoke(book: Ledger, row: ClientRow, operator: Actor) -> None:

@@ -86,7 +86,7 @@ def _key_set(table: Table) -> Mapping[str, Any] | None:
         found = Jwks(())
     if not found.thumbprints() or len(found.thumbprints()) != len(found.keys):
         table.wrong("jwks", "a JWK set of public keys that sign is wanted: { keys = [ … ] }")
-        return None
+        return {}
     return dict(given)
 
 

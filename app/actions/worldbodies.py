@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from app.actions import worldforms as forms
 from app.actions.services import Services
 from app.actions.world import WorldReader, judge_institution, read_person, read_policy
-from app.actions.worldspecs import EnvironmentSpec, InstitutionSpec, PersonSpec, ProviderSpec
+from app.actions.worldspecs import ClientSpec, EnvironmentSpec, InstitutionSpec, PersonSpec, ProviderSpec
 from app.actions.worldtable import Table
 from app.domain.errors import FieldError, Refusal, Refused
 from app.domain.people import ROLES
@@ -53,6 +53,11 @@ def environment_of(services: Services, members: Members) -> EnvironmentSpec:
 def person_of(members: Members) -> PersonSpec:
     """A person. Raises `Refused` validation."""
     return _read(members, lambda table: read_person(table, ROLES))
+
+
+def client_of(services: Services, members: Members) -> ClientSpec:
+    """An API client. Raises `Refused` validation."""
+    return _read(members, lambda table: _reader(services, table).client(table))
 
 
 def policy_of(members: Members) -> Policy:

@@ -16,6 +16,7 @@ from app.actions.passing import Passage
 from app.actions.reports import Reports
 from app.api import (
     admin,
+    clients,
     events,
     findings,
     gate,
@@ -42,7 +43,7 @@ __all__ = ["front", "mount", "routers"]
 
 ROOMS = (
     *(oauth, events, requests, sessions, recordings, admin, institutions, roster, rules),
-    *(standing, findings, webhooks, trail, tiles, health),
+    *(standing, findings, webhooks, clients, trail, tiles, health),
 )
 HOT = (oauth.hot, gate.hot, sessions.hot)
 """Routes of `HotRoute`s, which stand in front of everything else."""

@@ -58,10 +58,28 @@ _CHANGE = {
         {"name": "max_window_minutes", "label": "Longest window", "now": "480 minutes", "after": "600 minutes"},
     ],
 }
+_CLIENT_ASKED: Mapping[str, Any] = {
+    "id": "support-console",
+    "scopes": ["requests", "tokens"],
+    "institutions": ["*"],
+    "audiences": ["https://gateway.vendor.example/exu-alma"],
+}
+_CLIENT: Mapping[str, Any] = {
+    **_CLIENT_ASKED,
+    "actor": "cli_01kam4tb9ve0s9fbp8b4a0kx0e",
+    "secrets": 1,
+    "jwks": None,
+    "jwks_uri": None,
+}
+_SECRET = "cs_an-example-and-no-secret"  # noqa: S105 -- an example
 _POLICY: Mapping[str, Any] = Policy().to_data()
 
 SCHEMAS: Mapping[str, Any] = {
+    "ApiClient": _CLIENT,
+    "ApiClients": {"items": [_CLIENT], "next_cursor": None},
     "Changes": {"items": [_CHANGE], "next_cursor": None},
+    "ClientChange": {"jwks": None, "jwks_uri": "https://console.vendor.example/jwks.json"},
+    "ClientSecret": {"secret": _SECRET},
     "Environment": ENVIRONMENT,
     "EnvironmentChange": {"phase": "support"},
     "Environments": {"items": [ENVIRONMENT], "next_cursor": None},
@@ -69,6 +87,8 @@ SCHEMAS: Mapping[str, Any] = {
     "IdentityProvider-Output": _PROVIDER,
     "Institution": _INSTITUTION,
     "Institutions": {"items": [_INSTITUTION], "next_cursor": None},
+    "NewClient": _CLIENT_ASKED,
+    "NewClientAnswer": {**_CLIENT, "secret": _SECRET},
     "NewInstitution-Output": {**_INSTITUTION, "enrolled_at": None, "enrolment_code": "QH47-MARL-7PXC-2ENB"},
     "People": {"items": [_PERSON], "next_cursor": None},
     "Person": _PERSON,

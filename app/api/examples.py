@@ -235,6 +235,7 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "after": ("entries from this instant on", "2026-11-22T00:00:00Z"),
     "before": ("entries before this instant", "2026-11-23T00:00:00Z"),
     "case": ("the number of the vendor's case", "06543210"),
+    "client_id": ("the name that the client signs in with", "support-console"),
     "code": ("the institution's code", "01EXU_INST"),
     "created_after": ("requests made after this instant", "2026-11-22T00:00:00Z"),
     "created_before": ("requests made before this instant", "2026-11-23T00:00:00Z"),

@@ -150,6 +150,7 @@ async def _foreign(world: World) -> dict[str, str]:
         "standing_id": given,
         "change_id": change,
         "finding_id": finding,
+        "client_id": world.caller.client_id,
         "name": "esploro-sandbox",
         "token": await token(world, open_request),
     }
@@ -178,7 +179,7 @@ def _unknown(world: World) -> dict[str, str]:
         "finding_id": "fnd",
     }
     ids = {name: new_id(prefix, world.now()) for name, prefix in prefixes.items()}
-    return ids | {"code": "01ZZZ_INST", "name": "nothing-sandbox", "token": "x.y.z"}
+    return ids | {"code": "01ZZZ_INST", "name": "nothing-sandbox", "token": "x.y.z", "client_id": "nobody"}
 
 
 async def _own(world: World) -> dict[str, str]:

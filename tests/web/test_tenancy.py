@@ -30,7 +30,7 @@ Ids = Mapping[str, str]
 PARAMETERS = {
     "code": "code", "institution": "code", "request_id": "request_id", "request": "request_id", "draft_id": "draft_id",
     "draft": "draft_id", "session_id": "session_id", "person_id": "person_id", "name": "name",
-    "webhook_id": "webhook_id", "standing_id": "standing_id",
+    "webhook_id": "webhook_id", "client_id": "client_id", "standing_id": "standing_id",
     "change_id": "change_id", "finding_id": "finding_id",
 }  # fmt: skip
 """Parameter (of a path or a query) → the id that stands there."""
@@ -97,6 +97,8 @@ BODIES: dict[str, Callable[[Ids], dict[str, Any]]] = {
     "POST /v1/institutions/{code}/findings/{finding_id}/explain": lambda _: {"text": "It was done."},
     "POST /v1/webhooks": lambda ids: {"url": "https://a.example/", "types": ["*"], "institutions": [ids["code"]]},
     "PATCH /v1/webhooks/{webhook_id}": lambda _: {"types": ["request.approved"]},
+    "POST /v1/clients": lambda ids: {"id": ids["client_id"], "scopes": ["admin"], "institutions": [ids["code"]]},
+    "PATCH /v1/clients/{client_id}": lambda _: {"jwks_uri": "https://keys.new.example/"},
 }
 """The body of each route that takes JSON."""
 
