@@ -86,7 +86,7 @@ def _key_set(table: Table) -> Mapping[str, Any] | None:
         found = Jwks(())
     if not found.thumbprints() or len(found.thumbprints()) != len(found.keys):
         table.wrong("jwks", "a JWK set of public keys that sign is wanted: { keys = [ … ] }")
-        return {}
+        return None
     return dict(given)
 
 
@@ -225,6 +225,7 @@ class WorldReader:
 
     def client(self, table: Table) -> ClientSpec:
         """The client of a table."""
+        since = len(table.problems)
         spec = ClientSpec(
             id=table.text("id", form=forms.client),
             secret=self._secret(table, "secret", least=MIN_SECRET),
@@ -234,7 +235,8 @@ class WorldReader:
             institutions=sorted_tuple(table.texts("institutions", form=forms.code_or_all)),
             audiences=sorted_tuple(table.texts("audiences", (), form=forms.label)),
         )
-        if sum(way is not None for way in (spec.secret, spec.jwks, spec.jwks_uri)) != 1:
+        ways = sum(way is not None for way in (spec.secret, spec.jwks, spec.jwks_uri))
+        if ways != 1 and len(table.problems) == since:  # a way that is wrong is named itself
             table.wrong("secret", _ONE_WAY)
         if EVERY_INSTITUTION in spec.institutions and len(spec.institutions) > 1:
             table.wrong("institutions", 'give ["*"] for all, or codes')

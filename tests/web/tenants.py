@@ -179,7 +179,7 @@ def _unknown(world: World) -> dict[str, str]:
         "finding_id": "fnd",
     }
     ids = {name: new_id(prefix, world.now()) for name, prefix in prefixes.items()}
-    return ids | {"code": "01ZZZ_INST", "name": "nothing-sandbox", "token": "x.y.z", "client_id": "nobody"}
+    return ids | {"code": "01ZZZ_INST", "name": "nothing-sandbox", "token": "x.y.z", "client_id": "no-such-console"}
 
 
 async def _own(world: World) -> dict[str, str]:
