@@ -161,11 +161,16 @@ async def jwks(services: ServicesDep) -> Response:
     return JwkSet(dict(keys), headers=_cached())
 
 
-@router.get("/.well-known/client-jwks.json", response_model=dict[str, Any], summary="Public keys of our own sign-in")
+@router.get(
+    "/.well-known/client-jwks.json",
+    response_class=JwkSet,
+    response_model=dict[str, Any],
+    summary="Public keys of our own sign-in",
+)
 async def client_jwks(services: ServicesDep) -> Response:
     """For identity providers where this service is a client with `private_key_jwt`. No token is ever signed by them."""
     keys = await access.client_jwks(services)
-    return JSONResponse(dict(keys), headers=_cached(), media_type="application/jwk-set+json")
+    return JwkSet(dict(keys), headers=_cached())
 
 
 def _cached() -> dict[str, str]:
