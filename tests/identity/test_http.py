@@ -30,9 +30,11 @@ class Canary:
         self.answer = answer
         self.connections = 0
         self.heard: list[str] = []
+        self.writers: list[asyncio.StreamWriter] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.writers.append(writer)
         try:
             self.heard.append((await reader.readuntil(b"\r\n\r\n")).decode())
             writer.write(self.answer)
@@ -48,6 +50,9 @@ async def listening(answer: bytes = OK, tls: ssl.SSLContext | None = None) -> As
     canary = Canary(answer)
     async with await asyncio.start_server(canary.serve, "127.0.0.1", 0, ssl=tls) as server:
         yield canary, server.sockets[0].getsockname()[1]
+        for writer in canary.writers:  # nothing of it outlives the event loop
+            writer.transport.abort()
+        await asyncio.sleep(0)
 
 
 def always(*addresses: str) -> Resolver:
