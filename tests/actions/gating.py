@@ -19,7 +19,7 @@ from app.actions.passing import Passage, Passed, Question
 from app.domain.errors import Refusal
 from app.domain.events import Entry
 from tests.actions.attacks import trail
-from tests.actions.worlds import CODE, TLS, World, run_world
+from tests.actions.worlds import CODE, TLS, World, another_institution, run_world
 from tests.identity.malicious_provider import MaliciousProvider
 
 ENGINEER = "e1234"
@@ -27,31 +27,7 @@ ALMA, ESPLORO = "alma-production", "esploro-sandbox"
 OTHER, OTHER_ALMA = "01NUL_INST", "alma-sandbox"
 KEYS = {name: f"gate-key-of-{name}-for-tests-only" for name in (ALMA, ESPLORO, OTHER_ALMA)}
 DESK = Where("192.0.2.44", "an engineer's browser")
-_OTHER = f"""
-[[institutions]]
-code = "{OTHER}"
-name = "Other University Library"
-locale = "en"
-timezone = "Europe/Vienna"
-[institutions.identity_provider]
-issuer = "$ISSUER"
-client_id = "countersign"
-client_secret = "secret"
-exclusive = true
-[[institutions.environments]]
-name = "{OTHER_ALMA}"
-product = "alma"
-tier = "sandbox"
-phase = "implementation"
-implementation_ends = "$ENDS"
-url = "https://other.alma.vendor.example"
-gateway_audience = "https://gateway.vendor.example/other-alma"
-gate_key = "{KEYS[OTHER_ALMA]}"
-[[institutions.people]]
-email = "head@other.example"
-name = "Other Head"
-roles = ["approver", "admin"]
-"""
+_OTHER = another_institution(OTHER, f'gate_key = "{KEYS[OTHER_ALMA]}"')
 
 
 @dataclass

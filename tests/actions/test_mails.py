@@ -25,34 +25,11 @@ from app.storage.outbox import OutboxRow
 from app.trail import canonical
 from app.trail.checkpoint import Checkpoint
 from tests.actions.attacks import Watch, trail
-from tests.actions.worlds import CODE, HEAD, TLS, Configure, World
+from tests.actions.worlds import CODE, HEAD, TLS, Configure, World, another_institution
 from tests.fixtures.smtp import Delivery, SmtpSink
 
 OTHER = "02OTHER_INST"
-_OTHER = f"""
-[[institutions]]
-code = "{OTHER}"
-name = "Other University Library"
-locale = "en"
-timezone = "Europe/Vienna"
-[institutions.identity_provider]
-issuer = "$ISSUER"
-client_id = "countersign"
-client_secret = "secret"
-exclusive = true
-[[institutions.environments]]
-name = "alma-sandbox"
-product = "alma"
-tier = "sandbox"
-phase = "implementation"
-implementation_ends = "$ENDS"
-url = "https://other.alma.vendor.example"
-gateway_audience = "https://gateway.vendor.example/other-alma"
-[[institutions.people]]
-email = "head@other.example"
-name = "Other Head"
-roles = ["approver", "admin"]
-"""
+_OTHER = another_institution(OTHER)
 
 
 @pytest.fixture

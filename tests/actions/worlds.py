@@ -68,6 +68,35 @@ class Road(Protocol):
     async def __call__(self, url: str, email: str) -> list[tuple[str, str]]: ...
 
 
+def another_institution(code: str, of_environment: str = "") -> str:
+    """A second institution for a world file, at the same provider, with a sandbox `alma-sandbox` in implementation."""
+    return f"""
+[[institutions]]
+code = "{code}"
+name = "Other University Library"
+locale = "en"
+timezone = "Europe/Vienna"
+[institutions.identity_provider]
+issuer = "$ISSUER"
+client_id = "countersign"
+client_secret = "secret"
+exclusive = true
+[[institutions.environments]]
+name = "alma-sandbox"
+product = "alma"
+tier = "sandbox"
+phase = "implementation"
+implementation_ends = "$ENDS"
+url = "https://other.alma.vendor.example"
+gateway_audience = "https://gateway.vendor.example/other-alma"
+{of_environment}
+[[institutions.people]]
+email = "head@other.example"
+name = "Other Head"
+roles = ["approver", "admin"]
+"""
+
+
 @dataclass
 class World:
     """The running world, over the database of `url`. `people` are those who signed in: their cookies, by address.

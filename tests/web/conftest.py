@@ -10,34 +10,11 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from tests.actions.worlds import World, run_world
+from tests.actions.worlds import World, another_institution, run_world
 from tests.web.site import Site, app_of, visit
 
 OTHER = "01NUL_INST"
-_OTHER = f"""
-[[institutions]]
-code = "{OTHER}"
-name = "Other University Library"
-locale = "en"
-timezone = "Europe/Vienna"
-[institutions.identity_provider]
-issuer = "$ISSUER"
-client_id = "countersign"
-client_secret = "secret"
-exclusive = true
-[[institutions.environments]]
-name = "alma-sandbox"
-product = "alma"
-tier = "sandbox"
-phase = "implementation"
-implementation_ends = "$ENDS"
-url = "https://other.alma.vendor.example"
-gateway_audience = "https://gateway.vendor.example/other-alma"
-[[institutions.people]]
-email = "head@other.example"
-name = "Other Head"
-roles = ["approver", "admin"]
-"""
+_OTHER = another_institution(OTHER)
 
 
 def _configure(text: str) -> str:
