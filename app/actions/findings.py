@@ -1,4 +1,4 @@
-"""Findings: a dispute opens one; listed and explained by vendor systems.
+"""Findings: a dispute opens one; listed and explained by vendor systems, closed by the institution.
 
 A dispute changes nothing of the request: the vendor's report stays as it was written, and the institution's words
 stand beside it.
@@ -6,19 +6,21 @@ stand beside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from app.actions.answers import MAX_WORDS
 from app.actions.drafting import NOT_APPROVER, may_end
+from app.actions.finding_life import Sight, close_findings, explain_finding, open_findings
 from app.actions.held import hold
-from app.actions.ledger import NOT_FOUND, lock, unwrap, write
+from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
 from app.actions.mails import post
 from app.actions.services import Services
 from app.actions.signin import Visitor
 from app.actions.views import private_fields
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
+from app.domain.finding import DISPUTED, closes, may_be_closed
 from app.domain.ids import new_id
 from app.domain.kinds import is_code
 from app.domain.request import Status
@@ -28,8 +30,11 @@ from app.storage.database import Transaction
 from app.storage.findings import FindingRow
 from app.tokens.clients import Caller
 
-DISPUTED = "work-disputed"
 SCOPE = "accounts"
+_NOT_CLOSER = Refusal("forbidden", "Findings are closed by approvers and admins of the institution.")
+_NOT_CLOSED_BY_HAND = Refusal(
+    "wrong-state", "This finding is closed by what is read next, or has to be explained first; nothing was changed."
+)
 _ONCE = Refusal("already-disputed", "This report is disputed already; the finding is open for both sides to see.")
 
 
@@ -66,11 +71,8 @@ async def dispute(services: Services, visitor: Visitor, request_id: str, why: st
         else:
             finding = new_id("fnd", book.now)
             held.tell(Event("request.disputed", request_id, visitor.actor, {"finding": finding}, {"text": words}))
-            place = held.request.environment
-            opened = {"kind": DISPUTED, "environment": place, "about": request_id}
-            entry = book.place(Event("finding.opened", finding, visitor.actor, opened, {"what": words}))
-            row = FindingRow(book.code, finding, DISPUTED, place, request_id, "open", entry.index, None, book.now, None)
-            await findings.add(book.tx, row)
+            sight = Sight(DISPUTED, held.request.environment, "dispute", words, about=request_id, id=finding)
+            await open_findings(book, visitor.actor, [sight])
             (await post(held)).outcome("disputed", by=visitor.name, because=None, words=words)
         await held.store()
     unwrap(outcome)
@@ -105,18 +107,40 @@ async def explain(services: Services, caller: Caller, code: str, finding_id: str
     """The vendor explains a finding. Raises `Refused`: not-found, wrong-state for one that is closed."""
     if not is_code(code) or not caller.serves(code):
         raise Refused(NOT_FOUND)
-    async with services.database.begin() as tx:
-        book = await lock(services, tx, code)
-        row = await findings.read(tx, code, finding_id)
-        if row is None:
-            raise Refused(NOT_FOUND)
-        if row.state == "closed":
-            raise Refused(Refusal("wrong-state", "The finding is closed.", extra=(("status", row.state),)))
-        entry = book.place(Event("finding.explained", finding_id, Actor("client", caller.cli), {}, {"text": text}))
-        explained = replace(row, state="explained", explained_index=entry.index)
-        await findings.save(tx, explained)
+    async with write(services, code) as book:
+        row = await _standing(book, finding_id)
+        explained = await explain_finding(book, Actor("client", caller.cli), row, text)
         await book.append()
-        return await _view(tx, explained)
+        return await _view(book.tx, explained)
+
+
+async def close(services: Services, visitor: Visitor, finding_id: str, words: str) -> None:
+    """The institution closes what no scan can see again; with `words`, which explain it, or after it was explained.
+
+    Raises `Refused`: not-found, forbidden, wrong-state, validation (`/why`).
+    """
+    words = words.replace("\r\n", "\n").strip()
+    async with write(services, visitor.code) as book:
+        row = await _standing(book, finding_id)
+        if not closes(visitor.roles):
+            raise Refused(_NOT_CLOSER)
+        if words:
+            unwrap(_judge_words(words))
+            row = await explain_finding(book, visitor.actor, row, words)
+        if not may_be_closed(row.found_by, row.kind, row.state):
+            raise Refused(_NOT_CLOSED_BY_HAND)
+        await close_findings(book, visitor.actor, [row])
+        await book.append()
+
+
+async def _standing(book: Ledger, finding_id: str) -> FindingRow:
+    """A finding that is not closed. Raises `Refused`: not-found, wrong-state."""
+    row = await findings.read(book.tx, book.code, finding_id)
+    if row is None:
+        raise Refused(NOT_FOUND)
+    if row.state == "closed":
+        raise Refused(Refusal("wrong-state", "The finding is closed.", extra=(("status", row.state),)))
+    return row
 
 
 async def _view(tx: Transaction, row: FindingRow) -> FindingView:

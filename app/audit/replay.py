@@ -12,7 +12,15 @@ from contextlib import suppress
 from hashlib import sha256
 from types import MappingProxyType
 
-from app.audit import replay_coverage, replay_people, replay_requests, replay_rest, replay_sessions, replay_standing
+from app.audit import (
+    replay_coverage,
+    replay_findings,
+    replay_people,
+    replay_requests,
+    replay_rest,
+    replay_sessions,
+    replay_standing,
+)
 from app.audit.findings import Fault
 from app.audit.world import ANY, Fields, Sources, World
 from app.domain.errors import IllegalTransition
@@ -31,6 +39,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         **replay_requests.HANDLERS,
         **replay_sessions.HANDLERS,
         **replay_standing.HANDLERS,
+        **replay_findings.HANDLERS,
         **replay_rest.HANDLERS,
     }
 )
@@ -53,7 +62,9 @@ _SCOPES: Mapping[str, str] = MappingProxyType(
         "session.resumed": "sessions",
         "scan.completed": "accounts",
         "sign_ins.reconciled": "accounts",
+        "finding.opened": "accounts",
         "finding.explained": "accounts",
+        "finding.closed": "accounts",
         "change.proposed": "admin",
         "environment.switched_to_support": "admin",
         "person.away_set": "admin",

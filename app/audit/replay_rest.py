@@ -1,4 +1,4 @@
-"""Replay of everything else: findings, hooks, mails, scans, exports, erasures. What they name must exist."""
+"""Replay of everything else: hooks, mails, exports, erasures. What they name must exist."""
 
 from __future__ import annotations
 
@@ -9,37 +9,12 @@ from app.audit.replay_people import changed
 from app.audit.world import Fields, World
 from app.domain.events import Entry
 
-KINDS = frozenset(
-    "unintended-user support-account-active api-account-staff impl-account-changed sign-in-unmatched work-disputed "
-    "day-not-reconciled".split()
-)
-
 
 def mail(world: World, entry: Entry, _: Fields | None) -> None:
     """A mail goes to people of the roster."""
     people = world.institution.people
     if any(person not in people for person in entry.data["to"]):
         raise Fault("person-unknown", "the entry names somebody who is not of the roster")
-
-
-def finding_opened(world: World, entry: Entry, _: Fields | None) -> None:
-    """Something wrong was found."""
-    if entry.subject in world.open_findings:
-        raise Fault("finding-twice", "a finding of this id was opened before")
-    world.open_findings.add(entry.subject)
-    _environment(world, entry)
-    if entry.data["kind"] not in KINDS:
-        raise Fault("finding-kind", "there is no such kind of finding")
-    if world.paid(f"disputed {entry.subject}") != (entry.data["kind"] == "work-disputed"):
-        raise Fault("finding-unfounded", "a dispute opens its finding in its own append, and nothing else does")
-
-
-def finding_moved(world: World, entry: Entry, _: Fields | None) -> None:
-    """It was explained or closed."""
-    if entry.subject not in world.open_findings:
-        raise Fault("finding-unknown", "no such finding is open")
-    if entry.type == "finding.closed":
-        world.open_findings.discard(entry.subject)
 
 
 def webhook(world: World, entry: Entry, _: Fields | None) -> None:
@@ -51,18 +26,6 @@ def webhook(world: World, entry: Entry, _: Fields | None) -> None:
         raise Fault("webhook-unknown", "no such hook was set")
     else:
         world.webhooks.discard(name)
-
-
-def examined(world: World, entry: Entry, _: Fields | None) -> None:
-    """Users were scanned, or sign-ins reconciled; the input is kept."""
-    world.evidence(entry)
-    _environment(world, entry)
-
-
-def _environment(world: World, entry: Entry) -> None:
-    name = entry.data["environment"]
-    if name is not None and name not in world.institution.environments:
-        raise Fault("environment-unknown", "the institution has no such environment")
 
 
 def exported(world: World, entry: Entry, _: Fields | None) -> None:
@@ -124,13 +87,8 @@ def recorded(_: World, __: Entry, ___: Fields | None) -> None:
 HANDLERS = {
     "mail.queued": mail,
     "mail.failed": mail,
-    "finding.opened": finding_opened,
-    "finding.explained": finding_moved,
-    "finding.closed": finding_moved,
     "webhook.set": webhook,
     "webhook.removed": webhook,
-    "scan.completed": examined,
-    "sign_ins.reconciled": examined,
     "trail.exported": exported,
     "private.erased": private_erased,
     "evidence.erased": evidence_erased,

@@ -11,6 +11,7 @@ from app.audit.countersignature import Keys
 from app.audit.evidence import EvidenceError, Input, SignedIn, read_evidence
 from app.audit.findings import Fault, Finding
 from app.audit.vendorfacts import IN_FLIGHT, VendorFacts
+from app.domain import finding
 from app.domain.errors import CountersignError
 from app.domain.events import Entry, Event
 from app.domain.institution import Institution, evolve
@@ -74,6 +75,19 @@ class Token:
 
 
 @dataclass(slots=True)
+class ScanSeen:
+    """A scan whose append is not over: what it said it opens and closes, and how many of each kind it saw.
+
+    `wrong` is null where its input cannot be read.
+    """
+
+    at: datetime
+    opens: int
+    closes: int
+    wrong: Mapping[str, int] | None
+
+
+@dataclass(slots=True)
 class World:
     """Everything known after the entries so far. `following`: events that the same append must go on with."""
 
@@ -96,7 +110,10 @@ class World:
     sealed: dict[str, datetime] = field(default_factory=dict)
     deadlines: list[tuple[datetime, str]] = field(default_factory=list)
     standing: dict[str, StandingApproval] = field(default_factory=dict)
-    open_findings: set[str] = field(default_factory=set)
+    standing_findings: dict[str, finding.Finding] = field(default_factory=dict)
+    closed_findings: set[str] = field(default_factory=set)
+    scanned: dict[str, ScanSeen] = field(default_factory=dict)
+    reconciled_at: datetime | None = None
     webhooks: set[str] = field(default_factory=set)
     following: deque[Event] = field(default_factory=deque)
     owed: dict[str, tuple[int, datetime, str, str]] = field(default_factory=dict)

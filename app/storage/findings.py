@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,8 @@ class FindingRow:
     """`about` is the request or session it names; `state` is `open`, `explained` or `closed`.
 
     `opened_index`, `explained_index`: the entries whose private parts say what was found, and what explains it.
+    `found_by` is `scan`, `sign-ins`, `dispute` or `clock`. `key`: keyed hash of what was found, null where it cannot be
+    found twice; of those not closed no two share one.
     """
 
     log: str
@@ -32,6 +35,8 @@ class FindingRow:
     explained_index: int | None
     opened_at: datetime
     closed_at: datetime | None
+    found_by: str
+    key: bytes | None
 
 
 async def add(tx: Transaction, row: FindingRow) -> None:
@@ -54,6 +59,34 @@ async def page(tx: Transaction, log: str, limit: int, before: str | None = None)
     """An institution's findings, newest first; `before` is the id of the last row of the page before."""
     query = _of(log) if before is None else _of(log).where(_TABLE.c.id < before)
     return await _rows(tx, query.order_by(_TABLE.c.id.desc()).limit(limit))
+
+
+async def standing(tx: Transaction, log: str, keys: Collection[bytes]) -> dict[bytes, FindingRow]:
+    """Those of these keys that are not closed, by key."""
+    found: dict[bytes, FindingRow] = {}
+    wanted = list(keys)
+    for start in range(0, len(wanted), 500):
+        some = _of(log).where(_TABLE.c.closed_at.is_(None), _TABLE.c.key.in_(wanted[start : start + 500]))
+        found |= {row.key: row for row in await _rows(tx, some) if row.key is not None}
+    return found
+
+
+async def not_closed(
+    tx: Transaction, log: str, *, environment: str | None = None, found_by: str | None = None
+) -> list[FindingRow]:
+    """Those that are not closed, oldest first; of one environment, or found by one thing, where that is given."""
+    query = _of(log).where(_TABLE.c.closed_at.is_(None))
+    if environment is not None:
+        query = query.where(_TABLE.c.environment == environment)
+    if found_by is not None:
+        query = query.where(_TABLE.c.found_by == found_by)
+    return await _rows(tx, query.order_by(_TABLE.c.id))
+
+
+async def count_closed(tx: Transaction, log: str) -> int:
+    """How many are closed."""
+    query = sa.select(sa.func.count()).where(_TABLE.c.log == log, _TABLE.c.closed_at.is_not(None))
+    return int((await tx.connection.execute(query)).scalar_one())
 
 
 async def save(tx: Transaction, row: FindingRow) -> None:

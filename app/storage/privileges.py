@@ -25,6 +25,7 @@ GRANTS: Mapping[sa.Table, str] = {
     tables.seals: _CHANGING,
     tables.standing_approvals: _CHANGING,
     tables.findings: _CHANGING,
+    tables.scans: _CHANGING,
     tables.roster: _CHANGING,
     tables.requests: _CHANGING,
     tables.request_numbers: _CHANGING,

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from app.storage.change_tables import changes, stream
 from app.storage.columns import Instant, Names
 from app.storage.delivery_tables import outbox, webhook_sequences, webhooks
-from app.storage.finding_tables import findings
+from app.storage.finding_tables import findings, scans
 from app.storage.integrity_tables import seals
 from app.storage.proposal_tables import proposals
 from app.storage.session_tables import recording_keys, session_events, session_parts, session_segments, sessions
@@ -42,7 +42,7 @@ from app.storage.trail_tables import (
     tiles,
 )
 
-__all__ = ["changes", "findings", "proposals", "stream"]
+__all__ = ["changes", "findings", "proposals", "scans", "stream"]
 __all__ += ["evidence", "leaves", "logs", "metadata", "outbox", "private_parts", "recording_keys", "session_events"]
 __all__ += ["seals", "session_parts", "session_segments", "sessions", "standing_approvals", "tiles"]
 __all__ += ["webhook_sequences", "webhooks"]
