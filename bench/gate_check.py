@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+from app.actions import gatekeys
 from app.actions.credentials import GATE_COOKIE, cookie_hash
 from app.actions.opening import GATE_LABEL
 from app.actions.services import Services
@@ -101,7 +102,8 @@ async def _open(services: Services, request: str) -> list[str]:
     cookies = [f"the-cookie-of-session-{n:06}-of-the-benchmark" for n in range(OPEN)]
     async with services.database.begin() as tx:
         hashed = services.secrets.mac(GATE_LABEL, KEY)
-        await institutions.set_environment_secrets(tx, EnvironmentSecrets(code, ENVIRONMENT, hashed, None, None))
+        key = EnvironmentSecrets(code, ENVIRONMENT, hashed, None, None)
+        await institutions.set_environment_secrets(tx, gatekeys.sealed(services.secrets, key))
         grant = await grants.of_request(tx, code, request)
         if grant is None:
             raise RuntimeError("the request was not approved")

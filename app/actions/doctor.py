@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
-from app.actions import clientrows, seals, standing_rows
+from app.actions import clientrows, gatekeys, seals, standing_rows
 from app.actions.doctor_sessions import session_differences
 from app.actions.held import grant_row
 from app.actions.ledger import write
@@ -40,6 +40,7 @@ Progress = Callable[[int, int], None]
 _PAGE = 200
 SEAL_BROKEN = "the seal of the institution's row does not hold"
 CLIENT_SEAL_BROKEN = "the seal does not hold of the row of"
+GATE_SEAL_BROKEN = "the seal does not hold of the gate key of"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ async def examine(services: Services, progress: Progress | None = None) -> list[
 async def seal(services: Services) -> tuple[str, ...]:
     """Seal the row of each institution that agrees with its trail in everything but its seal; their codes.
 
-    With the vendor's, those of API clients. (Their secrets stand in no trail.)
+    With the vendor's, those of API clients; with the others, gate keys. (No trail tells of secrets and keys.)
 
     For rows of before there were seals, and after a change of the secret key.
     """
@@ -111,12 +112,13 @@ async def seal(services: Services) -> tuple[str, ...]:
             await seals.put(services.secrets, book.tx, book.row, newest)
             if log == VENDOR:
                 await clientrows.seal_all(book.tx, services.secrets)
+            await gatekeys.seal_all(services.secrets, book.tx, log)
             sealed.append(log)
     return tuple(sealed)
 
 
 def _is_of_seal(found: Difference) -> bool:
-    return found.words == SEAL_BROKEN or found.words.startswith(CLIENT_SEAL_BROKEN)
+    return found.words == SEAL_BROKEN or found.words.startswith((CLIENT_SEAL_BROKEN, GATE_SEAL_BROKEN))
 
 
 @dataclass(slots=True)
@@ -230,6 +232,8 @@ class _Examination:
                 self.find(None, f"the institution's {name} is not as the trail tells it")
         if not await seals.hold(self.services.secrets, self.tx, kept):
             self.find(None, SEAL_BROKEN)
+        async for place in gatekeys.broken(self.services.secrets, self.tx, self.log):
+            self.find(None, f"{GATE_SEAL_BROKEN} {place.environment}")
         if kept.enrolled != (world.state.enrolled_at is not None):
             self.find(None, "the institution's row tells otherwise whether it is enrolled")
         if world.name not in (None, kept.name) or world.notify not in (None, notify_text(kept.notify)):

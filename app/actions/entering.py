@@ -56,7 +56,7 @@ async def enter(
     Raises `Refused`: gate-unknown, token-inactive (an event); `Unavailable`.
     """
     async with services.database.look() as tx:
-        gate = await gate_of(tx, key_hash(services, key))
+        gate = await gate_of(services, tx, key_hash(services, key))
         vendor = await institutions.read(tx, VENDOR)
         now = await tx.now()
     try:
@@ -105,7 +105,7 @@ async def come_back(
     `Unavailable`.
     """
     async with services.database.begin() as tx:
-        gate = await gate_of(tx, key_hash(services, key))
+        gate = await gate_of(services, tx, key_hash(services, key))
         flow = await journey.take(services, tx, parameters, _JOURNEY, browser)
         now = await tx.now()
         vendor = await institutions.read(tx, VENDOR)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from app.actions import gatekeys
 from app.actions.opening import GATE_LABEL
 from app.actions.services import Services
 from app.domain.environment import Environment
@@ -55,12 +56,14 @@ def _hashed(secrets: Secrets, key: str) -> bytes:
     return secrets.mac(GATE_LABEL, key.encode("utf-8", "surrogatepass"))
 
 
-async def gate_of(tx: Transaction, hashed: bytes) -> Gate:
+async def gate_of(services: Services, tx: Transaction, hashed: bytes) -> Gate:
     """The gate of a key's hash. Raises `Refused` gate-unknown, which is no institution's event."""
     found = await institutions.environment_of_gate_key(tx, hashed)
-    row = None if found is None else await institutions.read(tx, found.log)
+    if found is None or not gatekeys.holds(services.secrets, found.log, found.environment, found.gate_key, found.mac):
+        raise Refused(UNKNOWN)
+    row = await institutions.read(tx, found.log)
     environments = {} if row is None else Institution.from_data(row.state).environments
-    environment = None if found is None else environments.get(found.environment)
-    if found is None or environment is None:
+    environment = environments.get(found.environment)
+    if environment is None:
         raise Refused(UNKNOWN)
     return Gate(found.log, environment)

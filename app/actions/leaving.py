@@ -45,7 +45,7 @@ class Look:
 async def look(services: Services, key: str | None, credential: Credential | None) -> Look:
     """How things stand. Changes nothing. Raises `Refused` gate-unknown."""
     async with services.database.look() as tx:
-        gate = await gate_of(tx, key_hash(services, key))
+        gate = await gate_of(services, tx, key_hash(services, key))
         own, vendor = await institutions.read(tx, gate.code), await institutions.read(tx, VENDOR)
         row = await _own(services, tx, gate, credential)
         now = await tx.now()
@@ -68,7 +68,7 @@ async def look(services: Services, key: str | None, credential: Credential | Non
 async def leave(services: Services, key: str | None, credential: Credential | None) -> None:
     """End the session. Nothing happens where it has ended. Raises `Refused`: gate-unknown, unauthorized."""
     async with services.database.begin() as tx:
-        gate = await gate_of(tx, key_hash(services, key))
+        gate = await gate_of(services, tx, key_hash(services, key))
         row = await _own(services, tx, gate, credential)
         if row is None:
             raise Refused(NOBODY)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from app.actions import seals
+from app.actions import gatekeys, seals
 from app.actions.ledger import Ledger
 from app.actions.registrations import seal_secret
 from app.actions.services import Services
@@ -98,13 +98,14 @@ def _sealed(secrets: Secrets, code: str, client_id: str | None, secret: str | No
 def environment_secrets(secrets: Secrets, code: str, spec: EnvironmentSpec) -> EnvironmentSecrets:
     """The row of an environment's secrets: of the gate key its keyed hash, the key for scans sealed."""
     name, key = spec.environment.environment, spec.alma_api_key
-    return EnvironmentSecrets(
+    row = EnvironmentSecrets(
         log=code,
         environment=name,
         gate_key=None if spec.gate_key is None else secrets.mac(GATE_LABEL, spec.gate_key),
         alma_api_base=spec.alma_api_base,
         alma_api_key=None if key is None else secrets.seal(alma_label(code, name), key.encode()),
     )
+    return gatekeys.sealed(secrets, row)
 
 
 def alma_label(code: str, environment: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from app.actions import gatekeys
 from app.actions.credentials import Credential, session_of, tokens_that_count
 from app.actions.gates import Gate, gate_of
 from app.actions.services import Services
@@ -115,7 +116,7 @@ class Passage:
 
     async def _looked_up(self, question: Question) -> tuple[Gate, SessionRow | Refusal]:
         async with self._services.database.look() as tx:
-            gate = await gate_of(tx, question.gate_key)
+            gate = await gate_of(self._services, tx, question.gate_key)
             row = None if question.credential is None else await self._session(tx, question.credential)
         problem, refusal = self._problem(gate, question, row)
         if row is None or refusal is not None:
@@ -181,20 +182,23 @@ def _goes_on(row: AtGate, now: datetime) -> bool:
 
 
 class _Remembered:
-    """Rows whose MAC was found to hold, with the answer of each: every covered field has to be as it was then."""
+    """Sessions whose MAC, and that of their gate's key, was found to hold, with the answer of each: every covered field
+    has to be as it was then.
+    """
 
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
         self._rows: OrderedDict[str, tuple[tuple[Any, ...], Passed]] = OrderedDict()
 
     def holds(self, row: AtGate) -> bool:
-        """Whether this service wrote the row."""
-        known = self._rows.get(row.id)
-        if known is not None and known[0] == row.covered:
+        """Whether this service wrote the row, and gave its environment the key."""
+        known, covered = self._rows.get(row.id), (row.covered, row.gate_key, row.gate_mac)
+        if known is not None and known[0] == covered:
             return True
-        if not unforged(self._secrets, row):
+        place = row.log, row.environment, row.gate_key, row.gate_mac
+        if not unforged(self._secrets, row) or not gatekeys.holds(self._secrets, *place):
             return False
-        self._rows[row.id] = (row.covered, Passed.of(row))
+        self._rows[row.id] = (covered, Passed.of(row))
         if len(self._rows) > KNOWN:
             self._rows.popitem(last=False)
         return True

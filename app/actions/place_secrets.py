@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from app.actions import gatekeys
 from app.actions.ledger import Ledger
 from app.actions.opening import GATE_LABEL, alma_label
 from app.actions.worldspecs import EnvironmentSpec
@@ -39,9 +40,10 @@ async def keep(book: Ledger, name: str, given: Mapping[str, str]) -> None:
         return
     secrets, kept = book.services.secrets, await read(book, name)
     await judge_key(book, name, given)
-    row = kept or EnvironmentSecrets(book.code, name, None, None, None)
-    if "gate_key" in given:
-        row = replace(row, gate_key=secrets.mac(GATE_LABEL, given["gate_key"]) if given["gate_key"] else None)
+    row = kept or gatekeys.sealed(secrets, EnvironmentSecrets(book.code, name, None, None, None))
+    if "gate_key" in given:  # nothing else seals it anew: a key that somebody wrote stays without a seal
+        hashed = secrets.mac(GATE_LABEL, given["gate_key"]) if given["gate_key"] else None
+        row = gatekeys.sealed(secrets, replace(row, gate_key=hashed))
     if "alma_api_base" in given:
         row = replace(row, alma_api_base=given["alma_api_base"] or None)
     if "alma_api_key" in given:

@@ -26,9 +26,9 @@ _LEAVES = tables.leaves
 class AtGate(NamedTuple):
     """A locked session that the gate opened: the fields of its row, but for its coverage and the entry it began with.
 
-    `gate_key`: the keyed hash of its environment's, null where it has none; `last_at`: the instant of the last entry
-    of its log; `ended`: that log tells of its end, or of its request's. (A tuple, as the driver gives it: the gate
-    makes one for every request that passes.)
+    `gate_key`: the keyed hash of its environment's, null where it has none, `gate_mac` what seals it; `last_at`: the
+    instant of the last entry of its log; `ended`: that log tells of its end, or of its request's. (A tuple, as the
+    driver gives it: the gate makes one for every request that passes.)
     """
 
     log: str
@@ -56,6 +56,7 @@ class AtGate(NamedTuple):
     seen_at: datetime
     seal_at: datetime | None
     gate_key: bytes | None
+    gate_mac: bytes | None
     last_at: datetime | None
     ended: bool
 
@@ -109,7 +110,7 @@ def _statement(dialect: str, endings: tuple[str, ...]) -> sa.Select[Any]:
         _LEAVES.c.type.in_([sa.literal(type_) for type_ in endings]),
     )
     now: sa.ColumnElement[Any] = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)) if postgres else sa.null()
-    query = sa.select(*locked.c, _SECRETS.c.gate_key, tables.logs.c.last_at, ended, now.label("now"))
+    query = sa.select(*locked.c, _SECRETS.c.gate_key, _SECRETS.c.mac, tables.logs.c.last_at, ended, now.label("now"))
     return query.outerjoin_from(locked, _SECRETS, of).join(tables.logs, tables.logs.c.log == locked.c.log)
 
 

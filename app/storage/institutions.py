@@ -30,13 +30,14 @@ class InstitutionRow:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSecrets:
-    """`gate_key` is a keyed hash, `alma_api_key` is sealed."""
+    """`gate_key` is a keyed hash, `alma_api_key` is sealed. `mac` is made and checked by the caller."""
 
     log: str
     environment: str
     gate_key: bytes | None
     alma_api_base: str | None
     alma_api_key: bytes | None
+    mac: bytes | None = None
 
 
 async def add(tx: Transaction, row: InstitutionRow) -> None:

@@ -103,6 +103,7 @@ environment_secrets = sa.Table(
     Column("gate_key", LargeBinary),
     Column("alma_api_base", Text),
     Column("alma_api_key", LargeBinary),
+    Column("mac", LargeBinary),
     PrimaryKeyConstraint("log", "environment"),
     Index(None, "gate_key", unique=True),
 )

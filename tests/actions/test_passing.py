@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from app.actions import decisions, grants, leaving, sessions
+from app.actions import decisions, doctor, grants, leaving, place_secrets, sessions
 from app.actions.credentials import read_credential
+from app.actions.ledger import write
 from app.actions.passing import Passage, Passed
 from app.domain.errors import Refusal, Refused, Unavailable
 from app.domain.gate import MASK, masked, method_of
@@ -138,6 +139,46 @@ async def test_a_row_that_was_changed_lets_nobody_through(gates: Gates, change: 
     await rewrite(gates.world, tables.sessions, key, {change: values[change]})
     assert problem(await gates.ask(cookie, environment=ALMA if change == "environment" else ESPLORO)) == "unauthorized"
     assert await recorded(gates, key["id"]) == []
+
+
+async def test_a_gate_key_moved_to_another_environment_opens_no_gate_until_the_right_one_is_back(gates: Gates) -> None:
+    cookie, services = await inside(gates), gates.world.services
+    kept = {name: {"log": CODE, "environment": name} for name in (ALMA, ESPLORO)}
+    rows = {name: await read_row(gates.world, tables.environment_secrets, key) for name, key in kept.items()}
+    await rewrite(gates.world, tables.environment_secrets, kept[ALMA], {"gate_key": None})
+    for moved in ({"gate_key": rows[ALMA]["gate_key"]}, {name: rows[ALMA][name] for name in ("gate_key", "mac")}):
+        await rewrite(gates.world, tables.environment_secrets, kept[ESPLORO], moved)
+        with pytest.raises(Refused) as refused:
+            await gates.ask(cookie, environment=ALMA)
+        assert refused.value.refusal.problem == "gate-unknown"
+    found = [each.words for each in await doctor.examine(services)]
+    assert found == [f"{doctor.GATE_SEAL_BROKEN} {name}" for name in sorted(kept)]
+    for name in (ESPLORO, ALMA):
+        await rewrite(gates.world, tables.environment_secrets, kept[name], rows[name])
+    assert await doctor.examine(services) == []
+    assert isinstance(await gates.ask(cookie), Passed)
+
+
+async def test_gate_keys_of_before_they_were_sealed_are_sealed_by_the_doctor(gates: Gates) -> None:
+    cookie, key = await inside(gates), {"log": CODE, "environment": ESPLORO}
+    await rewrite(gates.world, tables.environment_secrets, key, {"mac": None})
+    with pytest.raises(Refused):
+        await gates.ask(cookie)
+    assert CODE in await doctor.seal(gates.world.services)
+    assert isinstance(await gates.ask(cookie), Passed)
+    assert await doctor.examine(gates.world.services) == []
+
+
+async def test_other_secrets_of_an_environment_do_not_seal_a_key_that_somebody_wrote(gates: Gates) -> None:
+    services, key = gates.world.services, {"log": CODE, "environment": ESPLORO}
+    await rewrite(gates.world, tables.environment_secrets, key, {"gate_key": b"of somebody's own choice"})
+    async with write(services, CODE) as book:
+        await place_secrets.keep(book, ESPLORO, {"alma_api_base": "https://api.vendor.example"})
+    assert [each.words for each in await doctor.examine(services)] == [f"{doctor.GATE_SEAL_BROKEN} {ESPLORO}"]
+    async with write(services, CODE) as book:
+        await place_secrets.keep(book, ESPLORO, {"gate_key": KEYS[ESPLORO]})
+    assert await doctor.examine(services) == []
+    assert isinstance(await gates.ask(await inside(gates)), Passed)
 
 
 async def test_an_older_row_put_back_lets_nobody_through(gates: Gates) -> None:
