@@ -9,11 +9,25 @@ import pytest
 
 from app.audit.verify import verify_bundle
 from app.domain.request import Terms
-from tests.audit import moves_approvals, moves_institution, moves_requests, moves_sessions
+from tests.audit import (
+    moves_approvals,
+    moves_changes,
+    moves_institution,
+    moves_loosened,
+    moves_requests,
+    moves_sessions,
+)
 from tests.audit.moves import MOVES, pending, running
 from tests.audit.world import AUDITOR, HEAD, SECOND, THIRD, World
 
-REGISTERED = (moves_approvals, moves_institution, moves_requests, moves_sessions)
+REGISTERED = (
+    moves_approvals,
+    moves_changes,
+    moves_institution,
+    moves_loosened,
+    moves_requests,
+    moves_sessions,
+)
 
 
 @pytest.mark.parametrize("name", MOVES)
