@@ -95,9 +95,11 @@ class Call:
         origins: tuple[str, ...] = (),
         scripts: tuple[str, ...] = (),
         plays: bool = False,
+        sends: bool = True,
     ) -> Response:
         """A page. `origins`: where its forms may lead beside our own, because browsers judge redirects of forms too;
-        `scripts`: the static files that may run in it; `plays`: it shows recorded pages, styles of theirs included.
+        `scripts`: the static files that may run in it; `plays`: it shows recorded pages, styles of theirs included;
+        `sends`: its forms and scripts may send something to us.
         """
         csrf = self.browser_csrf if visitor is None else visitor.csrf
         times = None if visitor is None else Times(ZoneInfo(visitor.time_zone))
@@ -107,6 +109,7 @@ class Call:
             origins if visitor is None else (*origins, *visitor.signs_out_at),
             tuple(f"{self.web.base_url}{static(name)}" for name in scripts),
             plays=f"{self.web.base_url}{static('icon.svg')}" if plays else "",
+            sends=sends,
         )
         if visitor is None:
             self.keep_browser(response)
@@ -141,15 +144,18 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     return _TEMPLATES.get_template(template).render(values)
 
 
-def content_policy(origins: tuple[str, ...] = (), scripts: tuple[str, ...] = (), *, plays: str = "") -> str:
+def content_policy(
+    origins: tuple[str, ...] = (), scripts: tuple[str, ...] = (), *, plays: str = "", sends: bool = True
+) -> str:
     """The Content-Security-Policy of a page: our style sheet and pictures, forms to us and `origins`, and no script but
     the files at `scripts`, which may ask us alone.
 
     `plays`: recorded pages are shown inside, with their inline styles, and with no picture but those they hold, and our
-    icon, whose address this is.
+    icon, whose address this is. Not `sends`: the browser itself sees to it that nothing leaves the page.
     """
-    targets = " ".join(("'self'", *origins))
-    runs = f"script-src {' '.join(scripts)}; connect-src 'self'" if scripts else "script-src 'none'"
+    targets = " ".join(("'self'", *origins)) if sends else "'none'"
+    asks = "'self'" if sends else "'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    runs = f"script-src {' '.join(scripts)}; connect-src {asks}" if scripts else "script-src 'none'"
     shows = "style-src 'self'; img-src 'self' data:"
     if plays:
         shows = f"style-src 'self' 'unsafe-inline'; img-src data: {plays}"

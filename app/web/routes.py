@@ -29,13 +29,14 @@ from app.web import (
     stop,
     trail,
     vendor,
+    verify,
     watching,
     webhooks,
 )
 from app.web.page_route import fault_page
 
 ROOMS = (
-    *(signin, gate, stop, enrolment, requests, sessions, watching, trail, vendor, problems, docs),
+    *(signin, gate, stop, enrolment, requests, sessions, watching, trail, vendor, problems, docs, verify),
     *(settings, people, policy, provider, environments, standing, general, webhooks, clients),
 )
 _MACHINES = re.compile(r"/(v1|oauth2|gate|healthz|readyz|metrics|openapi\.json|\.well-known|trail/[^/]+)(/|$)")
