@@ -26,7 +26,8 @@ from app import api, bootstrap, web
 from app.actions.health import started
 from app.actions.services import Services
 from app.api.gate import Door
-from app.api.request_ids import request_id
+from app.api.quick import state_of
+from app.api.request_ids import request_id, tell
 from app.settings import Settings, load
 from app.trail import canonical
 from app.web import WebSettings
@@ -34,7 +35,6 @@ from app.worker import configure_logs
 from app.worker import work as run_worker
 
 _PACKAGE = Path(__file__).parent
-_log = structlog.get_logger("countersign.http")
 
 
 def create_app(services: Services, settings: Settings, *, work: bool = False, own: bool = False) -> FastAPI:
@@ -88,9 +88,11 @@ def _from_environment(*, work: bool) -> FastAPI:
     return create_app(bootstrap.build(settings), settings, work=work, own=True)
 
 
-def _lifespan(services: Services, *, work: bool, own: bool) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    services: Services, *, work: bool, own: bool
+) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]:
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async with AsyncExitStack() as stack:
             if own:
                 stack.push_async_callback(bootstrap.close, services)
@@ -98,7 +100,7 @@ def _lifespan(services: Services, *, work: bool, own: bool) -> Callable[[FastAPI
             stack.enter_context(_told_to_stop(services))
             if work:
                 await stack.enter_async_context(_working(services))
-            yield
+            yield state_of(app)
 
     return lifespan
 
@@ -144,10 +146,7 @@ def installed_digest() -> str:
 
 
 class RequestLog:
-    """Every answer carries `X-Request-ID`, one that was sent in if it is of its form; and every request is one line.
-
-    The line names the route, never the path: paths hold what only their reader should know.
-    """
+    """Every answer carries `X-Request-ID`, one that was sent in if it is of its form; and every request is one line."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -173,7 +172,5 @@ class RequestLog:
         try:
             await self._app(scope, receive, answer)
         finally:
-            took = round(1000 * (time.perf_counter() - begun), 1)
-            route = getattr(scope.get("route"), "path", None)
-            _log.info("request", method=scope["method"], route=route, status=status, ms=took)
+            tell(id_, scope["method"], getattr(scope.get("route"), "path", None), status, begun)
             structlog.contextvars.reset_contextvars(**bound)

@@ -10,11 +10,12 @@ event, counted by the minute.
 from __future__ import annotations
 
 import hmac
+from asyncio import Future
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 import orjson
 
@@ -27,7 +28,7 @@ from app.actions.turned_away import Counter, TurnedAway
 from app.actions.watched import Reported, Watched, unforged
 from app.domain.errors import Refusal, Refused
 from app.domain.recording import SILENCE
-from app.storage import gates
+from app.storage import gates, passing
 from app.storage.database import Transaction
 from app.storage.gates import KIND, AtGate, Passing
 from app.storage.grouped import GroupCommit
@@ -81,14 +82,32 @@ class Passage:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._quick = GroupCommit(services.database, self._record, at_once=True)
         self._group = GroupCommit(services.database, self._write)
         self._remembered = _Remembered(services.secrets)
         self._counter = Counter(services)
 
     async def ask(self, question: Question) -> Passed | Refusal:
         """Whether the request may pass; what is answered is committed. Raises `Refused` gate-unknown, `Unavailable`."""
-        passed = None if question.credential is None else await self._group.put(question)
+        passed = None
+        if question.credential is not None:
+            likely = self._remembered.likely(question)
+            passed = None if likely is None else await self._quick.put((likely, question))
+            passed = passed or await self._group.put(question)
         return passed or await self._alone(question)
+
+    def plainly(self, question: Question) -> Future[Passed | None] | None:
+        """What will tell whether the request plainly may pass; where it does not, nothing was written down of it."""
+        if question.credential is None:
+            return None
+        likely = self._remembered.likely(question)
+        return self._group.ask(question) if likely is None else self._quick.ask((likely, question))
+
+    async def _record(self, tx: Transaction, asked: Sequence[tuple[_Likely, Question]]) -> list[Passed | None]:
+        """Record what plainly may pass, of sessions that passed before; null for what does not."""
+        wanted = [passing.Asked(likely.expected, each.summary, each.detail) for likely, each in asked]
+        passed = await passing.record(tx, wanted, ENDINGS)
+        return [likely.passed if good else None for good, (likely, _) in zip(passed, asked, strict=True)]
 
     async def _write(self, tx: Transaction, questions: Sequence[Question]) -> list[Passed | None]:
         """Record what plainly may pass; null for what does not, of which nothing was written."""
@@ -181,31 +200,71 @@ def _goes_on(row: AtGate, now: datetime) -> bool:
     return recorded and (row.last_at is None or row.last_at - now <= MAX_AHEAD)
 
 
+class _Known(NamedTuple):
+    """A row whose MAC was found to hold, with its answer: every covered field has to be as it was then."""
+
+    covered: Hashable
+    gate_key: bytes | None
+    gate_mac: bytes | None
+    cookie: bytes | None
+    passed: Passed
+
+
+class _Likely(NamedTuple):
+    """The answer to a cookie, if its session is what PostgreSQL is asked to find."""
+
+    expected: passing.Expected
+    passed: Passed
+
+
 class _Remembered:
     """Sessions whose MAC, and that of their gate's key, was found to hold, with the answer of each: every covered field
-    has to be as it was then.
+    has to be as it was then. And what their cookies are likely to be answered (PostgreSQL).
     """
 
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
-        self._rows: OrderedDict[str, tuple[tuple[Any, ...], Passed]] = OrderedDict()
+        self._rows: OrderedDict[str, _Known] = OrderedDict()
+        self._cookies: dict[bytes, _Likely] = {}
+
+    def likely(self, question: Question) -> _Likely | None:
+        """The answer to a question with a cookie that passed before, at the gate where it did."""
+        shown = question.credential
+        found = None if shown is None or shown.cookie is None else self._cookies.get(shown.cookie)
+        if found is None or not hmac.compare_digest(found.expected.gate_key, question.gate_key):
+            return None
+        return found
 
     def holds(self, row: AtGate) -> bool:
         """Whether this service wrote the row, and gave its environment the key."""
-        known, covered = self._rows.get(row.id), (row.covered, row.gate_key, row.gate_mac)
-        if known is not None and known[0] == covered:
+        known = self._rows.get(row.id)
+        if known is not None and known[:3] == (row.covered, row.gate_key, row.gate_mac):
             return True
         place = row.log, row.environment, row.gate_key, row.gate_mac
         if not unforged(self._secrets, row) or not gatekeys.holds(self._secrets, *place):
             return False
-        self._rows[row.id] = (covered, Passed.of(row))
-        if len(self._rows) > KNOWN:
-            self._rows.popitem(last=False)
+        if known is not None:
+            self._forget(row.id)
+        self._keep(row)
         return True
 
     def passed(self, row: AtGate) -> Passed:
         """The answer, of a row that held."""
-        return self._rows[row.id][1]
+        return self._rows[row.id].passed
+
+    def _keep(self, row: AtGate) -> None:
+        passed = Passed.of(row)
+        self._rows[row.id] = _Known(row.covered, row.gate_key, row.gate_mac, row.credential, passed)
+        expected = passing.Expected.of(row)
+        if row.credential is not None and expected is not None:
+            self._cookies[row.credential] = _Likely(expected, passed)
+        if len(self._rows) > KNOWN:
+            self._forget(next(iter(self._rows)))
+
+    def _forget(self, session: str) -> None:
+        known = self._rows.pop(session)
+        if known.cookie is not None:
+            self._cookies.pop(known.cookie, None)
 
 
 class _Place:

@@ -7,8 +7,10 @@ request that passes was written down already, in the database. Whatever is no ye
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 from urllib.parse import quote
 
 from fastapi import APIRouter
@@ -17,10 +19,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.actions.credentials import GATE_COOKIE, read_credential
 from app.actions.gates import key_hash
-from app.actions.passing import Passage, Passed, Question
+from app.actions.passing import KNOWN, Passage, Passed, Question
 from app.actions.services import Services
 from app.api.hot import HotRoute
 from app.api.problems import documented
+from app.api.quick import FAILED, Ready, as_sent
 from app.api.request_ids import request_id
 from app.api.route import Call
 from app.domain.errors import Refusal, Refused
@@ -89,8 +92,32 @@ class Door:
         await send({"type": "http.response.body", "body": b""})
 
 
+class QuickCheck:
+    """The gate's yes at the server's protocol: the same bytes as `Door`'s."""
+
+    route = None
+
+    def __init__(self, passage: Passage, services: Services) -> None:
+        self._passage, self._services = passage, services
+
+    def ask(self, headers: Mapping[bytes, bytes], body: bytes) -> Future[Passed | None] | None:
+        """Whether the request plainly may pass."""
+        return None if body else self._passage.plainly(_question(self._services, headers))
+
+    def ready(self, found: Passed | None) -> Ready | None:
+        """The yes."""
+        return None if found is None else _ready(found)
+
+
+@lru_cache(maxsize=KNOWN)
+def _ready(passed: Passed) -> Ready:
+    return Ready(204, as_sent([*_told(passed), *_GUARDS]))
+
+
 async def _ask(passage: Passage, services: Services, scope: Scope) -> Passed | Refusal | Exception:
     """What is answered; an error too is an answer, which the route raises."""
+    if FAILED in scope:
+        return cast("Exception", scope[FAILED])
     try:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         return await passage.ask(_question(services, headers))

@@ -22,17 +22,21 @@ class BoundedHttp(HttpToolsProtocol):
     """Closes a connection whose request line, headers or trailers go on past `MAX_HEAD` bytes, or come too slowly; and
     one whose body comes too slowly, unless it is we who keep it waiting.
 
-    The parser gathers heads in memory and sets no limit itself; how long a body may be is judged elsewhere.
+    The parser gathers heads in memory and sets no limit itself; how long a body may be is judged elsewhere. A request
+    that comes whole is timed by nobody: what is expected is looked at once a piece was read.
     """
 
     _gathered = 0
     _came = 0
     _timer: asyncio.TimerHandle | None = None
+    _awaits: Callable[[], None] | None = None
+    """What begins to wait for the rest of the request that is being read; null between two."""
+    _waits = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """A peer that never says anything is no better than a slow one."""
         super().connection_made(transport)
-        self._expect(HEAD_S, self._cut_off)
+        self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is expected any more."""
@@ -43,19 +47,25 @@ class BoundedHttp(HttpToolsProtocol):
         """What the parser took without handing anything on is what it gathers."""
         self._gathered += len(data)
         super().data_received(data)
+        if self._awaits is None:
+            if self._timer is not None:
+                self._expect(None)
+        elif not self._waits:
+            self._waits = True
+            self._awaits()
         if self._gathered > MAX_HEAD and not self.transport.is_closing():
             self._refuse(_TOO_LONG)
 
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
-        self._expect(HEAD_S, self._cut_off)
+        self._awaits, self._waits = self._await_head, False
 
     def on_headers_complete(self) -> None:
         """A head ended."""
         self._gathered = self._came = 0
         super().on_headers_complete()
-        self._expect(BODY_S, self._look)
+        self._awaits, self._waits = self._await_body, False
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body went on."""
@@ -66,8 +76,14 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """A request ended, with its trailers."""
         self._gathered = 0
-        self._expect(None)
         super().on_message_complete()
+        self._awaits = None
+
+    def _await_head(self) -> None:
+        self._expect(HEAD_S, self._cut_off)
+
+    def _await_body(self) -> None:
+        self._expect(BODY_S, self._look)
 
     def _expect(self, seconds: float | None, otherwise: Callable[[], None] | None = None) -> None:
         if self._timer is not None:

@@ -11,7 +11,7 @@ import uvicorn
 
 from app import bootstrap, worker
 from app.actions.services import Services
-from app.cli.listening import BoundedHttp
+from app.cli.quick import QuickHttp
 from app.cli.services import settings, with_services
 
 GRACE_S = 20
@@ -50,7 +50,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
-        http=BoundedHttp,
+        http=QuickHttp,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -3,6 +3,7 @@
 * `Database.begin()` is a write transaction: committed when its block ends well, rolled back otherwise. On SQLite it
   starts with `BEGIN IMMEDIATE`, and writers of this process queue fairly before they take a connection.
 * `Database.read()` is one snapshot, read only (PostgreSQL: `REPEATABLE READ READ ONLY`).
+* `Database.at_once()` is for hot paths whose every statement is a transaction of its own.
 * `Joined` is a database inside one open transaction: what begins there is part of it, and nothing commits.
 * A database in doubt (no connection, pool exhausted, statement, lock or transaction timeout, deadlock) is
   `Unavailable`.
@@ -27,11 +28,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from app.domain.errors import Unavailable
 from app.storage import direct
 from app.storage.bell import Bell
 from app.storage.columns import dump_json, values_of
+from app.storage.kept import Kept
 
 Clock = Callable[[], datetime]
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -177,6 +180,7 @@ class Database:
         self.clock = clock
         self.bell = Bell(self.engine if self.dialect == "postgresql" else None)
         self._writers = asyncio.Lock()
+        self._kept = Kept(self.look)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
@@ -204,9 +208,16 @@ class Database:
         async with self._connected(options) as transaction:
             yield transaction
 
+    def at_once(self) -> AbstractAsyncContextManager[Transaction]:
+        """For statements that are each a transaction of their own, committed when they return, on a connection that
+        stays open for the next block. On SQLite a write transaction like any. Raises `Unavailable`.
+        """
+        return self._kept.use() if self.dialect == "postgresql" else self.begin()
+
     async def close(self) -> None:
         """Close every connection."""
         await self.bell.close()
+        await self._kept.close()
         await self.engine.dispose()
 
     def _turn(self) -> AbstractAsyncContextManager[None]:
@@ -240,6 +251,9 @@ class Database:
             raise Unavailable("the database did not answer at all") from error
 
     async def _connect(self, stack: AsyncExitStack) -> AsyncConnection:
+        pool = self.engine.pool
+        if self._kept.idle and isinstance(pool, QueuePool) and pool.checkedout() >= pool.size():
+            await self._kept.leave()
         try:
             return await stack.enter_async_context(self.engine.connect())
         except PoolTimeout as error:
@@ -281,6 +295,10 @@ class Joined(Database):
         """The same."""
         async with self.begin() as tx:
             yield tx
+
+    def at_once(self) -> AbstractAsyncContextManager[Transaction]:
+        """The same: nothing is committed."""
+        return self.begin()
 
     async def close(self) -> None:
         """Nothing: the connection is the opener's."""

@@ -4,7 +4,7 @@ environment and what its log tells; and what passed, recorded. For any number of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -27,8 +27,9 @@ class AtGate(NamedTuple):
     """A locked session that the gate opened: the fields of its row, but for its coverage and the entry it began with.
 
     `gate_key`: the keyed hash of its environment's, null where it has none, `gate_mac` what seals it; `last_at`: the
-    instant of the last entry of its log; `ended`: that log tells of its end, or of its request's. (A tuple, as the
-    driver gives it: the gate makes one for every request that passes.)
+    instant of the last entry of its log; `ended`: that log tells of its end, or of its request's; `print`: a hash of
+    what its MAC covers, and of the MAC, which PostgreSQL makes (null elsewhere). (A tuple, as the driver gives it: the
+    gate makes one for every request that passes.)
     """
 
     log: str
@@ -59,11 +60,12 @@ class AtGate(NamedTuple):
     gate_mac: bytes | None
     last_at: datetime | None
     ended: bool
+    print: bytes | None
 
     @property
-    def covered(self) -> tuple[Any, ...]:
-        """What is under its MAC, and the MAC."""
-        return self[:_COVERED]
+    def covered(self) -> Hashable:
+        """What is under its MAC, and the MAC; on PostgreSQL the hash of that."""
+        return self[:_COVERED] if self.print is None else self.print
 
 
 _COVERED = AtGate._fields.index("mac") + 1
@@ -110,8 +112,16 @@ def _statement(dialect: str, endings: tuple[str, ...]) -> sa.Select[Any]:
         _LEAVES.c.type.in_([sa.literal(type_) for type_ in endings]),
     )
     now: sa.ColumnElement[Any] = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)) if postgres else sa.null()
-    query = sa.select(*locked.c, _SECRETS.c.gate_key, _SECRETS.c.mac, tables.logs.c.last_at, ended, now.label("now"))
+    print_: sa.ColumnElement[Any] = print_of(locked) if postgres else sa.null()
+    of_place = (_SECRETS.c.gate_key, _SECRETS.c.mac, tables.logs.c.last_at)
+    query = sa.select(*locked.c, *of_place, ended, print_, now.label("now"))
     return query.outerjoin_from(locked, _SECRETS, of).join(tables.logs, tables.logs.c.log == locked.c.log)
+
+
+def print_of(row: sa.FromClause) -> sa.ColumnElement[Any]:
+    """The hash of what a session's MAC covers, and of the MAC (PostgreSQL)."""
+    text = sa.cast(sa.func.row(*(row.c[name] for name in _OF_ROW[:_COVERED])), sa.Text)
+    return sa.func.sha256(sa.func.convert_to(text, "UTF8"), type_=sa.LargeBinary)
 
 
 def _any(column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:

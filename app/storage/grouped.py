@@ -47,13 +47,18 @@ class GroupedRead(Generic[K, V]):
         limit: int = LIMIT,
         lanes: int = LANES,
     ) -> None:
-        self._enter = database.read if snapshot else database.look
+        kept = database.dialect == "postgresql" and not snapshot
+        self._enter = database.at_once if kept else database.read if snapshot else database.look
         self._read = read
         self._queue = _Queue(self._group, limit, lanes)
 
     async def get(self, key: K) -> V | None:
         """What a read that starts from now on finds under the key. Raises `Unavailable`, or what `read` raised."""
         return await self._queue.ask(key)
+
+    def ask(self, key: K) -> asyncio.Future[V | None]:
+        """The same, as what will tell it: for whoever has no task to wait in."""
+        return self._queue.ask(key)
 
     async def _group(self, keys: Sequence[K]) -> Sequence[V | None]:
         async with self._enter() as tx:
@@ -63,7 +68,8 @@ class GroupedRead(Generic[K, V]):
 
 class GroupCommit(Generic[I, R]):
     """Items written by one transaction. `write` gets those of a group, in the order in which they came, and answers one
-    result for each; it writes them with set-based statements, and leaves the commit to us.
+    result for each; it writes them with set-based statements, and leaves the commit to us. With `at_once` it is one
+    statement on PostgreSQL, which commits by itself.
     """
 
     def __init__(
@@ -71,10 +77,11 @@ class GroupCommit(Generic[I, R]):
         database: Database,
         write: Callable[[Transaction, Sequence[I]], Awaitable[Sequence[R]]],
         *,
+        at_once: bool = False,
         limit: int = LIMIT,
         lanes: int = LANES,
     ) -> None:
-        self._database = database
+        self._begin = database.at_once if at_once else database.begin
         self._write = write
         self._queue = _Queue(self._group, limit, lanes)
 
@@ -82,8 +89,12 @@ class GroupCommit(Generic[I, R]):
         """The item's result, after it was committed. Raises `Unavailable`, or what `write` raised for this item."""
         return await self._queue.ask(item)
 
+    def ask(self, item: I) -> asyncio.Future[R]:
+        """The same, as what will tell it: for whoever has no task to wait in."""
+        return self._queue.ask(item)
+
     async def _group(self, items: Sequence[I]) -> Sequence[R]:
-        async with self._database.begin() as tx:
+        async with self._begin() as tx:
             results = await self._write(tx, items)
             if len(results) != len(items):  # before the commit: nobody is answered with another's result
                 raise RuntimeError(f"{len(items)} items have {len(results)} results")
@@ -112,12 +123,12 @@ class _Queue(Generic[I, R]):
         self._begun = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def ask(self, item: I) -> R:
+    def ask(self, item: I) -> asyncio.Future[R]:
         waiter: _Waiter[I, R] = _Waiter(item, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
         if self._busy == 0 or (self._busy < self._lanes and time.monotonic() - self._begun > PATIENCE_S):
             self._open_lane()
-        return await waiter.answer
+        return waiter.answer
 
     def _open_lane(self) -> None:
         """A task in no caller's context: it begins in the loop's next turn, so whoever comes in this one joins."""

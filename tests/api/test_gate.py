@@ -8,6 +8,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from app.api.gate import QuickCheck
+from app.api.quick import as_sent
 from app.main import create_app
 from app.settings import load
 from app.storage import activity, tables
@@ -51,6 +53,24 @@ async def test_a_request_that_may_pass_is_answered_with_whose_it_is(gates: Gates
     async with gates.world.services.database.read() as tx:
         (event,) = await activity.read(tx, CODE, opened.subject, 1, 10, 10)
     assert event.summary == "GET /jobs?patron=***"
+
+
+async def test_the_servers_protocol_says_yes_in_the_same_bytes(gates: Gates, nginx: httpx2.AsyncClient) -> None:
+    asked = {"Cookie": f"countersign-gate={await gates.enter((await gates.token())[1])}", "X-Request-ID": "mine"}
+    answer = await nginx.get("/gate/check", headers=asked)
+    way = QuickCheck(gates.passage, gates.world.services)
+    sent = {name.lower(): value for name, value in answer.request.headers.raw}
+    told = way.ask(sent, b"")
+    assert told is not None
+    ready = way.ready(await told)
+    assert ready is not None
+    assert (ready.status, ready.body) == (204, b"")
+    assert ready.headers + as_sent([(b"x-request-id", b"mine")]) == as_sent(answer.headers.raw)
+    assert way.ask(sent, b"a body") is None
+    assert way.ask({}, b"") is None
+    unknown = way.ask(sent | {b"countersign-gate-key": b"of no gate"}, b"")
+    assert unknown is not None
+    assert way.ready(await unknown) is None
 
 
 async def test_whoever_is_turned_away_is_told_by_a_problem_document(gates: Gates, nginx: httpx2.AsyncClient) -> None:

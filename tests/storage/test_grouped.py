@@ -248,7 +248,7 @@ async def test_stop_that_cuts_a_group_off_leaves_nobody_waiting() -> None:
         return list(items)
 
     queue = _Queue(run, 1, 1)
-    callers = [asyncio.create_task(queue.ask(n)) for n in range(3)]
+    callers = [asyncio.ensure_future(queue.ask(n)) for n in range(3)]
     await gate.begun.wait()
     for task in queue._tasks:
         task.cancel()
