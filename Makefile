@@ -2,7 +2,7 @@
 
 BIN := .venv/bin
 
-.PHONY: run demo test test-long lint bench lock openapi
+.PHONY: run demo test test-long lint bench fuzz lock openapi
 
 run: ## the service with a small demo world, until Ctrl-C; PORT=8000 is the first of eight
 	@scripts/setup demo
@@ -28,6 +28,11 @@ test-long: lint ## the same, with every test of chance in full: hundreds of kill
 bench: ## measured against limits of the same machine; ONLY=name for one
 	@scripts/setup test
 	@$(BIN)/python -m bench $(ONLY)
+
+fuzz: ## every parser of foreign input, by coverage, ten minutes in all; SECONDS=n, KEEP=1 adds to the corpus
+	@scripts/setup test
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python -r requirements/fuzz.txt || true
+	@$(BIN)/python -m tests.fuzz
 
 openapi: ## describe the API anew, from its routes
 	@scripts/setup test

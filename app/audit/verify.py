@@ -229,6 +229,8 @@ class _Verification:
     ) -> Report:
         world = replay.world
         findings = [*world.findings, *self.findings]
+        if world.unlisted:
+            findings.append(Finding(None, "more", f"{world.unlisted} more findings are not listed"))
         whole = world.sources.whole
         return Report(
             bundle=self.name,

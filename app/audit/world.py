@@ -24,6 +24,7 @@ from app.identity.id_token import VerifiedIdentity
 from app.trail import canonical
 
 ANY = "*"
+MAX_FINDINGS = 10_000
 """In the data of an expected event: whatever the entry says."""
 
 Fields = Mapping[str, str | None]
@@ -93,6 +94,7 @@ class World:
 
     sources: Sources
     findings: list[Finding] = field(default_factory=list)
+    unlisted: int = 0
     state: Institution | None = None
     opened_digest: str = ""
     enrolment_code: str = ""
@@ -142,8 +144,11 @@ class World:
         return self.state
 
     def find(self, entry: Entry | int | None, code: str, words: str) -> None:
-        """Note a finding."""
-        self.findings.append(Finding(entry.index if isinstance(entry, Entry) else entry, code, words))
+        """Note a finding; past `MAX_FINDINGS` they are counted alone, so that garbage takes no memory."""
+        if len(self.findings) < MAX_FINDINGS:
+            self.findings.append(Finding(entry.index if isinstance(entry, Entry) else entry, code, words))
+        else:
+            self.unlisted += 1
 
     def owe(self, key: str, entry: Entry, code: str, words: str) -> None:
         """Note that the append of `entry` has to bring what `key` names; `paid` takes it back."""

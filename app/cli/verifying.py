@@ -8,10 +8,14 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from app.audit.receipts import MAX_MAIL
 from app.audit.verify import verify_bundle
 from app.cli.common import UNTRIED, echo_json, fail, progress
+from app.trail.note import MAX_NOTE
 
 commands = typer.Typer()
+_MAX_KEYS = 1 << 20
+_MAX_NAME = 255
 
 
 def _files(text: str) -> Any:
@@ -53,8 +57,8 @@ def verify(
             vkeys=[key for each in vkey or [] for key in _vkeys(each)],
             idp_jwks=[_json(path) for path in idp_jwks or []],
             vendor_jwks=[_json(path) for path in vendor_jwks or []],
-            receipts=[path.read_bytes() for path in receipt or []],
-            older_checkpoints=[path.read_bytes() for path in older or []],
+            receipts=[_bytes(path, MAX_MAIL) for path in receipt or []],
+            older_checkpoints=[_bytes(path, MAX_NOTE) for path in older or []],
             enrolment=enrolment,
             quorum=quorum,
             progress=tell,
@@ -69,14 +73,31 @@ def verify(
 def _vkeys(text: str) -> list[str]:
     """A key as it is, or the keys of a file, one a line."""
     path = Path(text)
-    return path.read_text(encoding="utf-8").split() if path.is_file() else [text]
+    if len(text.encode()) > _MAX_NAME or "\0" in text or not path.is_file():
+        return [text]
+    try:
+        return _bytes(path, _MAX_KEYS).decode().split()
+    except UnicodeDecodeError:
+        fail(UNTRIED, f"{path}: not a file of verifier keys")
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        data = orjson.loads(path.read_bytes())
+        data = orjson.loads(_bytes(path, _MAX_KEYS))
     except orjson.JSONDecodeError as error:
         fail(UNTRIED, f"{path}: not JSON ({error})")
     if not isinstance(data, dict):
         fail(UNTRIED, f'{path}: a key set {{"keys": […]}} is wanted')
+    return data
+
+
+def _bytes(path: Path, most: int) -> bytes:
+    """A file whole, of at most so many bytes."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        fail(UNTRIED, f"{path}: {error.strerror}")
+    if len(data) > most:
+        fail(UNTRIED, f"{path}: larger than {most} bytes")
     return data
