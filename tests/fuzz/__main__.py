@@ -1,5 +1,7 @@
-"""`make fuzz`: every target in turn by coverage (atheris, libFuzzer), ten minutes in all. An input with a fault is kept and
-named. `SECONDS=n` for another time; `KEEP=1` keeps small inputs that reach something new in `tests/fuzz/corpus`.
+"""`make fuzz`: every target in turn by coverage (atheris, libFuzzer), ten minutes in all.
+
+Input with a fault is kept. `SECONDS=n` for another time; `KEEP=1` keeps small inputs that reach something new, in
+`tests/fuzz/corpus`.
 
 Where atheris cannot be had (its wheels are for Linux on x86-64), changes by chance take its place.
 """
