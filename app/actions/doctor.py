@@ -291,7 +291,8 @@ def _is_told_account(world: World, row: RosterRow, told: Person) -> bool:
     if row.iss is None:
         return told.removed or told.bound_at(issuer) is None
     last = row.iss == issuer or told.bound_at(issuer) is None
-    return last and world.subjects.get((row.person, row.iss)) == row.sub
+    known = world.subjects.get((row.person, row.iss))
+    return last and (known == row.sub or (known is None and told.removed))  # what bound them may have been erased
 
 
 def _part(world: World, entry: Entry, private: bytes | None) -> Fields | None:
@@ -299,7 +300,7 @@ def _part(world: World, entry: Entry, private: bytes | None) -> Fields | None:
     if entry.private is None:
         return None
     if private is None:
-        world.missing_parts[entry.index] = entry.at
+        world.miss_part(entry)
         return None
     if canonical.sha(private) != entry.private:
         raise Fault("private-changed", "the private part is not what the entry commits to")

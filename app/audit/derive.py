@@ -61,7 +61,7 @@ def derive(stored: Iterable[StoredEntry], evidence: Mapping[str, bytes], request
     for each in stored:
         part = None if each.private is None else log.parse_private(each.private).fields
         if each.entry.private is not None and each.private is None:
-            replay.world.missing_parts[each.entry.index] = each.entry.at
+            replay.world.miss_part(each.entry)
         if each.private is not None and canonical.sha(each.private) != each.entry.private:
             replay.world.find(each.entry, "private-changed", "the private part is not what the entry commits to")
         replay.feed(each.entry, each.leaf, part)

@@ -113,7 +113,7 @@ class PrivateParts:
         if entry.private is None:
             return None
         if self._next is None or self._next[0] > entry.index:
-            replay.world.missing_parts[entry.index] = entry.at
+            replay.world.miss_part(entry)
             return None
         index, part, fields, salt = self._next
         self._next = next(self._lines, None)
@@ -121,7 +121,7 @@ class PrivateParts:
             raise Fault("private-unclaimed", f"private.jsonl has a part for entry {index} where there is none")
         if fields is None:
             self.erased += 1
-            replay.world.missing_parts[entry.index] = entry.at
+            replay.world.miss_part(entry)
             return None
         self.there += 1
         return self._judged(entry, part, fields, salt)

@@ -132,10 +132,13 @@ class Replay:
         replay_sessions.linger(world, last.at)
         if not world.sources.with_private:
             return
-        for digest, (index, _) in world.missing_blobs.items():
-            world.find(index, "evidence-missing", f"the evidence {digest} is neither there nor erased by an entry")
+        for digest, blob in world.missing_blobs.items():
+            world.find(blob.index, "evidence-missing", f"the evidence {digest} is neither there nor erased by an entry")
         for index in world.missing_parts:
             world.find(index, "private-missing", "the private part is neither there nor erased by an entry")
+        for digest, index in world.returned.items():
+            words = f"the evidence {digest} is there, though it was erased and no later entry names it"
+            world.find(index, "erased-but-there", words)
 
     def _frame(self, entry: Entry) -> None:
         """Place, time and identity of an entry among the others."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from app.audit.findings import Fault
 from app.audit.replay_people import changed
-from app.audit.world import Fields, World
+from app.audit.world import Fields, Missing, World
 from app.domain.events import Entry
+from app.domain.retention import kept_until
+from app.domain.times import stamp
 
 
 def mail(world: World, entry: Entry, _: Fields | None) -> None:
@@ -45,39 +45,37 @@ def exported(world: World, entry: Entry, _: Fields | None) -> None:
 
 def private_erased(world: World, entry: Entry, part: Fields | None) -> None:
     """Private parts were erased: when their time was over, or by a countersigned change."""
-    retained = [index for index in entry.data["indexes"] if not _expired(world, entry, world.missing_parts.get(index))]
+    judged = world.sources.whole and world.sources.with_private
     for index in entry.data["indexes"]:
         gone = world.missing_parts.pop(index, None)
-        world.erased += gone is not None
-        if gone is None and world.sources.whole and world.sources.with_private:
-            raise Fault("erased-but-there", f"the private part of entry {index} is not erased, or never was")
-    if retained and entry.data["because"] == "retention" and world.sources.whole and world.sources.with_private:
-        raise Fault("erased-early", f"the private part of entry {retained[0]} was to be kept longer")
+        if gone is not None:
+            world.erased_parts[gone.type] += 1
+            _judge_time(world, entry, gone, f"the private part of entry {index}")
+        elif judged:
+            world.find(entry, "erased-but-there", f"the private part of entry {index} is not erased, or never was")
     changed(world, entry, part)
 
 
 def evidence_erased(world: World, entry: Entry, part: Fields | None) -> None:
-    """Evidence was erased, by the same rules."""
-    early = False
+    """Evidence was erased, by the same rules. An input that a later entry names again is there again."""
+    judged = world.sources.whole and world.sources.with_private
     for digest in entry.data["digests"]:
         gone = world.missing_blobs.pop(digest, None)
-        world.erased += gone is not None
-        if gone is None and world.sources.whole and world.sources.with_private:
-            raise Fault("erased-but-there", f"the evidence {digest} is not erased, or never was")
-        early |= gone is not None and not _expired(world, entry, gone[1])
-    if early and entry.data["because"] == "retention":
-        raise Fault("erased-early", "the evidence was to be kept longer")
+        if gone is not None:
+            world.erased_blobs[gone.type] += 1
+            _judge_time(world, entry, gone, f"the evidence {digest}")
+        elif judged and digest in world.named and digest in world.used:
+            world.returned[digest] = entry.index
+        elif judged:
+            world.find(entry, "erased-but-there", f"no entry names the evidence {digest}, or it was erased before")
     changed(world, entry, part)
 
 
-def _expired(world: World, entry: Entry, at: datetime | None) -> bool:
-    """Whether what was made `at` has been kept for the years of the policy now in force."""
-    if at is None:
-        return False
-    year = at.year + world.institution.policy.retention_years
-    leap_day = (at.month, at.day) == (2, 29)
-    over = at.replace(year=year, month=3, day=1) if leap_day else at.replace(year=year)
-    return entry.at >= over
+def _judge_time(world: World, entry: Entry, gone: Missing, what: str) -> None:
+    """Retention erases nothing before the years of the policy now in force are over."""
+    over = kept_until(gone.at, world.institution.policy.retention_years)
+    if entry.data["because"] == "retention" and entry.at < over:
+        world.find(entry, "erased-early", f"{what} was to be kept until {stamp(over)}")
 
 
 def recorded(_: World, __: Entry, ___: Fields | None) -> None:

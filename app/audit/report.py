@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,8 @@ class Report:
 
     `missing`: what would have to be given, or be in the bundle, for a clean bundle to be anchored. `notes`: what the
     verification could not say and does not claim. `unwitnessed`: entries that no checkpoint of a witness given covers.
+    `erased`: how many private parts (`private`) and evidence blobs (`evidence`) were erased with leave, by the type of
+    their entry; what rested on them could not be checked.
     `newest_sign_in`, `cosigned_at`: seconds since 1970, clocks that are not the service's; null where there are none.
     """
 
@@ -34,7 +36,7 @@ class Report:
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     grants: tuple[GrantRow, ...] = ()
-    erased: int = 0
+    erased: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unwitnessed: int = 0
     newest_sign_in: int | None = None
     cosigned_at: int | None = None
@@ -72,7 +74,7 @@ class Report:
             "missing": list(self.missing),
             "notes": list(self.notes),
             "grants": [_grant(row) for row in self.grants],
-            "erased": self.erased,
+            "erased": {what: dict(sorted(counts.items())) for what, counts in self.erased.items()},
             "unwitnessed": self.unwitnessed,
             "at": {
                 "last": _stamp(self.last_at),

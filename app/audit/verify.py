@@ -243,7 +243,7 @@ class _Verification:
             missing=tuple(self._missing(keys, with_private=world.sources.with_private)),
             notes=(*self.notes, *_notes(replay, facts)),
             grants=tuple(world.grants),
-            erased=world.erased,
+            erased={"private": dict(world.erased_parts), "evidence": dict(world.erased_blobs)},
             unwitnessed=max(0, count - self.cosigned_size) if whole else 0,
             newest_sign_in=world.newest_sign_in or None,
             cosigned_at=self.cosigned_at,
@@ -279,6 +279,8 @@ def _notes(replay: Replay, facts: VendorFacts | None) -> list[str]:
         notes.append(f"{words} themselves ({world.engineers_proved} sessions) may be by keys of somebody else.")
     if not world.sources.whole:
         notes.append("The bundle is about one request: it shows what is there, never that nothing is left out.")
-    if world.erased:
-        notes.append(f"{world.erased} private parts or evidence blobs were erased with leave and could not be judged.")
+    for counted, what in ((world.erased_parts, "private parts"), (world.erased_blobs, "evidence")):
+        if counted:
+            kinds = ", ".join(f"{count} of {type_}" for type_, count in sorted(counted.items()))
+            notes.append(f"Erased with leave, so that it cannot be checked any more: {what} ({kinds}).")
     return notes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -63,6 +63,17 @@ class GrantRow:
     approvers: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A private part or evidence blob that is not there: the entry it was first named by, when the last one named it,
+    and of which type that was.
+    """
+
+    index: int
+    at: datetime
+    type: str
+
+
 @dataclass(slots=True)
 class Token:
     """An approval token that was issued."""
@@ -90,7 +101,11 @@ class ScanSeen:
 
 @dataclass(slots=True)
 class World:
-    """Everything known after the entries so far. `following`: events that the same append must go on with."""
+    """Everything known after the entries so far. `following`: events that the same append must go on with.
+
+    `returned`: evidence that is there although an entry (its index) erased it; good only where a later one names it.
+    `erased_parts`, `erased_blobs`: how many were erased with leave, by the type of their entry.
+    """
 
     sources: Sources
     findings: list[Finding] = field(default_factory=list)
@@ -127,14 +142,21 @@ class World:
     proposals: set[str] = field(default_factory=set)
     named: set[str] = field(default_factory=set)
     used: dict[str, tuple[int, datetime]] = field(default_factory=dict)
-    missing_blobs: dict[str, tuple[int, datetime]] = field(default_factory=dict)
-    missing_parts: dict[int, datetime] = field(default_factory=dict)
-    erased: int = 0
+    missing_blobs: dict[str, Missing] = field(default_factory=dict)
+    missing_parts: dict[int, Missing] = field(default_factory=dict)
+    returned: dict[str, int] = field(default_factory=dict)
+    erased_parts: Counter[str] = field(default_factory=Counter)
+    erased_blobs: Counter[str] = field(default_factory=Counter)
     sign_ins: int = 0
     engineers_proved: int = 0
     newest_sign_in: int = 0
     last_export: Entry | None = None
     hashed_policy: tuple[Policy, str] | None = None
+
+    @property
+    def erased(self) -> int:
+        """How many private parts and evidence blobs were erased with leave."""
+        return self.erased_parts.total() + self.erased_blobs.total()
 
     @property
     def institution(self) -> Institution:
@@ -203,6 +225,10 @@ class World:
             raise Fault("evidence-form", f"{wanted} is wanted as evidence")
         return found[0]
 
+    def miss_part(self, entry: Entry) -> None:
+        """Note that the entry's private part is not there: it is to be erased by a later entry."""
+        self.missing_parts[entry.index] = Missing(entry.index, entry.at, entry.type)
+
     def know_subject(self, person: str, iss: str, sub: str) -> None:
         """Remember, or compare, who a person is at a provider. Raises `Fault` when it is somebody else."""
         known = self.subjects.setdefault((person, iss), sub)
@@ -240,8 +266,10 @@ class World:
         self.named.add(digest)
         blob = self.sources.blob(digest)
         if blob is None:
-            self.missing_blobs.setdefault(digest, (entry.index, entry.at))
+            before = self.missing_blobs.get(digest)
+            self.missing_blobs[digest] = Missing(entry.index if before is None else before.index, entry.at, entry.type)
             return None
+        self.returned.pop(digest, None)
         if canonical.sha(blob) != digest:
             raise Fault("evidence-changed", f"the evidence {digest} is not what its hash says")
         try:

@@ -63,7 +63,7 @@ async def read_bytes(tx: Transaction, log: str, start: int, stop: int) -> list[t
 
 async def find(tx: Transaction, log: str, wanted: LeafFilter, limit: int) -> list[Stored]:
     """The first `limit` entries that the filter lets through, by rising index."""
-    query = _select(log).where(_LEAVES.c.idx >= wanted.start)
+    query = select_entries(log).where(_LEAVES.c.idx >= wanted.start)
     if wanted.stop is not None:
         query = query.where(_LEAVES.c.idx < wanted.stop)
     for name in ("type", "subject", "request"):
@@ -73,7 +73,7 @@ async def find(tx: Transaction, log: str, wanted: LeafFilter, limit: int) -> lis
     if wanted.actor is not None:
         begins = f'{{"actor":{{"id":"{wanted.actor}","'.encode()  # as every leaf begins: its keys are sorted
         query = query.where(sa.func.substr(_LEAVES.c.leaf, 1, len(begins)) == sa.literal(begins, sa.LargeBinary))
-    return await _read(tx, query.limit(limit))
+    return await read_query(tx, query.limit(limit))
 
 
 async def uncounted(tx: Transaction, log: str, size: int) -> list[int]:
@@ -113,7 +113,7 @@ async def entries_about(tx: Transaction, log: str, request: str) -> list[Stored]
     chosen = sa.or_(
         _LEAVES.c.request == request, _LEAVES.c.subject.in_(sorted(subjects)), _LEAVES.c.type.in_(_COMMON_TYPES)
     )
-    return await _read(tx, _select(log).where(chosen))
+    return await read_query(tx, select_entries(log).where(chosen))
 
 
 async def entries_of(tx: Transaction, log: str, request: str) -> list[Stored]:
@@ -135,16 +135,16 @@ async def of_requests(
     if len(requests) == 1:
         rows = await tx.fetch(_of_request(tuple(types)), {"log": log, "request": requests[0]})
         return {requests[0]: [_stored(leaf, part) for leaf, part in rows]}
-    chosen = _select(log).where(_LEAVES.c.request.in_(requests), _LEAVES.c.type.in_(types))
+    chosen = select_entries(log).where(_LEAVES.c.request.in_(requests), _LEAVES.c.type.in_(types))
     found: dict[str, list[Stored]] = {request: [] for request in requests}
-    for each in await _read(tx, chosen):
+    for each in await read_query(tx, chosen):
         found[request_of(each.entry) or ""].append(each)
     return found
 
 
 async def of_subject(tx: Transaction, log: str, subject: str, types: Sequence[str]) -> list[Stored]:
     """The entries of these types about one subject, by rising index."""
-    return await _read(tx, _select(log).where(_LEAVES.c.subject == subject, _LEAVES.c.type.in_(types)))
+    return await read_query(tx, select_entries(log).where(_LEAVES.c.subject == subject, _LEAVES.c.type.in_(types)))
 
 
 async def subjects_of(
@@ -171,17 +171,18 @@ def _subjects(types: tuple[str, ...]) -> sa.Select[Any]:
 @cache
 def _of_request(types: tuple[str, ...]) -> sa.Select[Any]:
     named = _LEAVES.c.type.in_([sa.literal(type_) for type_ in types])
-    return _select(sa.bindparam("log")).where(_LEAVES.c.request == sa.bindparam("request"), named)
+    return select_entries(sa.bindparam("log")).where(_LEAVES.c.request == sa.bindparam("request"), named)
 
 
-def _select(log: str | sa.BindParameter[str]) -> sa.Select[Any]:
+def select_entries(log: str | sa.BindParameter[str]) -> sa.Select[Any]:
+    """Leaf and private part (null where there is none) of a log's entries, by rising index; for `read_query`."""
     beside = sa.and_(_PARTS.c.log == _LEAVES.c.log, _PARTS.c.idx == _LEAVES.c.idx)
     query = sa.select(_LEAVES.c.leaf, _PARTS.c.part).outerjoin_from(_LEAVES, _PARTS, beside)
     return query.where(_LEAVES.c.log == log).order_by(_LEAVES.c.idx)
 
 
-_OF_REQUEST = _select(sa.bindparam("log")).where(_LEAVES.c.request == sa.bindparam("request"))
-_OF_PERSON = _select(sa.bindparam("log")).where(
+_OF_REQUEST = select_entries(sa.bindparam("log")).where(_LEAVES.c.request == sa.bindparam("request"))
+_OF_PERSON = select_entries(sa.bindparam("log")).where(
     sa.or_(
         _LEAVES.c.idx == 0,
         sa.and_(
@@ -190,12 +191,13 @@ _OF_PERSON = _select(sa.bindparam("log")).where(
         ),
     )
 )
-_RANGE = _select(sa.bindparam("log")).where(
+_RANGE = select_entries(sa.bindparam("log")).where(
     _LEAVES.c.idx >= sa.bindparam("start"), _LEAVES.c.idx < sa.bindparam("stop")
 )
 
 
-async def _read(tx: Transaction, query: sa.Select[Any]) -> list[Stored]:
+async def read_query(tx: Transaction, query: sa.Select[Any]) -> list[Stored]:
+    """The entries of a query made by `select_entries`."""
     return [_stored(leaf, part) for leaf, part in await tx.connection.execute(query)]
 
 

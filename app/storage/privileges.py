@@ -57,6 +57,8 @@ GRANTS: Mapping[sa.Table, str] = {
 }
 # What retention needs: to find the entry that tells of the erasure (the trigger asks for it) and to delete.
 _RETENTION = {"leaves": "SELECT", "private_parts": "SELECT, DELETE", "evidence": "SELECT, DELETE"}
+ERASING: Mapping[str, str] = {"private_parts": "trail_erase_private_parts", "evidence": "trail_erase_evidence"}
+"""By table: the function by which the application's role erases. It is the retention role's, and runs as it."""
 
 
 def grant(connection: sa.Connection, role: str) -> None:
@@ -71,6 +73,7 @@ def grant(connection: sa.Connection, role: str) -> None:
         f"GRANT SELECT ON alembic_version TO {application}",
         *(f"GRANT {allowed} ON {quote(table.name)} TO {application}" for table, allowed in GRANTS.items()),
         *(f"GRANT {allowed} ON {quote(table)} TO {retention}" for table, allowed in _RETENTION.items()),
+        *(f"GRANT EXECUTE ON FUNCTION {name} TO {application}" for name in ERASING.values()),
     ]
     for statement in statements:
         connection.exec_driver_sql(statement)

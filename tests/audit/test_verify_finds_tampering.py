@@ -12,6 +12,7 @@ from app.domain.request import Terms
 from tests.audit import (
     moves_approvals,
     moves_changes,
+    moves_erasures,
     moves_institution,
     moves_loosened,
     moves_requests,
@@ -23,6 +24,7 @@ from tests.audit.world import AUDITOR, HEAD, SECOND, THIRD, World
 REGISTERED = (
     moves_approvals,
     moves_changes,
+    moves_erasures,
     moves_institution,
     moves_loosened,
     moves_requests,

@@ -6,11 +6,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from app.domain.errors import CountersignError
 from app.domain.events import WORKER, Event
-from app.storage import leaves, objects
+from app.storage import leaves, objects, retention
 from app.storage.database import Database
 from app.storage.migrate import migration_engine
-from tests.fixtures.postgres import PostgresServer
 from tests.storage.conftest import Urls
 from tests.storage.worlds import CODE, open_trail, refusal
 
@@ -88,17 +88,12 @@ async def test_application_role_may_not_disable_triggers_or_change_tables(urls: 
                 await tx.connection.execute(sa.text(statement))
 
 
-async def test_private_part_goes_only_with_an_entry_that_tells_of_it(
-    urls: Urls, database: Database, request: pytest.FixtureRequest
-) -> None:
+async def test_private_part_goes_only_with_an_entry_that_tells_of_it(urls: Urls, database: Database) -> None:
     await _fill(database)
     erased = {"because": "retention", "indexes": [3], "change": None, "evidence": []}
     async with database.begin() as tx:
         await leaves.append(tx, await leaves.lock(tx, CODE), [Event("private.erased", CODE, WORKER, erased)])
     engine = migration_engine(urls.owner or urls.app)
-    if urls.owner is not None:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        server.execute(f"GRANT countersign_retention TO {server.owner}")
     async with engine.connect() as connection:
         if urls.owner is not None:
             await connection.execute(sa.text("SET ROLE countersign_retention"))
@@ -111,3 +106,27 @@ async def test_private_part_goes_only_with_an_entry_that_tells_of_it(
             await connection.execute(sa.text("DELETE FROM evidence"))
     await engine.dispose()
     assert (await _counts(database))[2] == 299
+
+
+async def test_the_service_erases_what_an_entry_tells_of_and_nothing_else(database: Database) -> None:
+    await _fill(database)
+    told = {"because": "retention", "indexes": [3, 5], "change": None, "evidence": []}
+    with pytest.raises(DBAPIError, match="append only"):
+        async with database.begin() as tx:
+            await retention.erase(tx, CODE, [3], [])
+    with pytest.raises(DBAPIError, match="append only"):
+        async with database.begin() as tx:
+            await leaves.append(tx, await leaves.lock(tx, CODE), [Event("private.erased", CODE, WORKER, told)])
+            await retention.erase(tx, CODE, [3, 4, 5], [])
+    with pytest.raises(CountersignError, match="not there"):
+        async with database.begin() as tx:
+            named = told | {"indexes": [3, 300]}
+            await leaves.append(tx, await leaves.lock(tx, CODE), [Event("private.erased", CODE, WORKER, named)])
+            await retention.erase(tx, CODE, [3, 300], [])
+    assert (await _counts(database))[2:] == [300, 1]
+    gone = {"because": "retention", "digests": [DIGEST], "change": None, "evidence": []}
+    async with database.begin() as tx:
+        events = [Event("private.erased", CODE, WORKER, told), Event("evidence.erased", CODE, WORKER, gone)]
+        await leaves.append(tx, await leaves.lock(tx, CODE), events)
+        await retention.erase(tx, CODE, [3, 5], [DIGEST])
+    assert (await _counts(database))[2:] == [298, 0]
