@@ -22,7 +22,7 @@ from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict
 
-from app.actions import clock, orphans, recordings, retention, session_clock, standing
+from app.actions import clock, orphans, recordings, retention, roster_reviews, session_clock, standing
 from app.actions import deliver as delivery
 from app.actions import deliver_webhooks as hooks
 from app.actions.clock import lapse_changes, sweep, tell_refusals, tidy
@@ -76,6 +76,7 @@ DUTIES = (
     Duty("erasure", retention.erase_old, 360 * SLOW_PACE_S, retention.BATCH),
     Duty("orphans", orphans.sweep, 360 * SLOW_PACE_S, sys.maxsize),
     Duty("proposals", lapse_changes, SLOW_PACE_S, sys.maxsize),
+    Duty("reviews", roster_reviews.remind, 60 * SLOW_PACE_S, sys.maxsize),
     Duty("tidy", _tidy, SLOW_PACE_S, sys.maxsize),
 )
 

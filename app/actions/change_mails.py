@@ -85,7 +85,7 @@ async def tell_applied(book: Ledger, wanted: Wanted, event: Event, before: Stand
     waited = None if change_id is None else before.institution.changes.get(change_id)
     notice = ChangeNotice(
         "applied",
-        _facts(book, before, "/settings"),
+        facts_of(book, before, "/settings"),
         (change_text.title(before.institution, wanted, before.around),),
         _turns(before, wanted),
         by=await actor_name(book.tx, event.actor.id, before.around),
@@ -94,8 +94,8 @@ async def tell_applied(book: Ledger, wanted: Wanted, event: Event, before: Stand
     _to_admins(book, before, notice, change_id, _own_thread(book) if waited is None else _thread(book, waited.at))
     notice, link = replace(notice, follows=False), f"/sign-in/{book.code}"
     for reader, to in _concerned(book, before, wanted):
-        concerned = replace(notice, change=replace(_facts(book, before, link), reader=reader))
-        enqueue(book, concerned, to, Place(change_id, _own_thread(book), begins=True), _addresses(before))
+        concerned = replace(notice, change=replace(facts_of(book, before, link), reader=reader))
+        enqueue(book, concerned, to, Place(change_id, _own_thread(book), begins=True), admin_addresses(before))
 
 
 def _tells(book: Ledger) -> bool:
@@ -107,7 +107,7 @@ async def _tell_proposed(book: Ledger, before: Stand, proposed: Sequence[tuple[P
     several = len(proposed) > 1
     notice = ChangeNotice(
         "proposed",
-        _facts(book, before, "/settings" if several else f"/settings/changes/{proposed[0][0].id}"),
+        facts_of(book, before, "/settings" if several else f"/settings/changes/{proposed[0][0].id}"),
         _titles(before, wanted),
         () if several else _turns(before, wanted[0]),
         by=await actor_name(book.tx, proposed[0][1], before.around),
@@ -124,14 +124,14 @@ async def _tell_closed(book: Ledger, before: Stand, closed: Sequence[Stored]) ->
     lapsed = [each for each in closed if each.entry.data["because"] == "lapsed"]
     for group in ([each] for each in closed if each not in lapsed):
         entry = group[0].entry
-        notice = ChangeNotice("rejected", _facts(book, before, "/settings"), (), follows=True)
+        notice = ChangeNotice("rejected", facts_of(book, before, "/settings"), (), follows=True)
         by, words = await actor_name(book.tx, entry.actor.id, before.around), private_fields(group[0]).get("reason")
         notice = replace(notice, by=by, words=words or "", titles=_titles(before, _wanted(known, group)))
         _to_admins(book, before, notice, entry.subject, _thread(book, changes[entry.subject].at))
     if lapsed:
         first = min(changes[each.entry.subject].at for each in lapsed)
         titles = _titles(before, _wanted(known, lapsed))
-        notice = ChangeNotice("lapsed", _facts(book, before, "/settings"), titles, follows=True)
+        notice = ChangeNotice("lapsed", facts_of(book, before, "/settings"), titles, follows=True)
         about = lapsed[0].entry.subject if len(lapsed) == 1 else None
         _to_admins(book, before, notice, about, _thread(book, first))
 
@@ -145,7 +145,7 @@ def _to_admins(book: Ledger, before: Stand, notice: ChangeNotice, about: str | N
     for person in admins(before.institution):
         if person in before.around.people:
             readers = Readers((before.around.people[person][1],), (person,))
-            enqueue(book, notice, readers, Place(about, thread, begins=not notice.follows), _addresses(before))
+            enqueue(book, notice, readers, Place(about, thread, begins=not notice.follows), admin_addresses(before))
 
 
 def _concerned(book: Ledger, before: Stand, wanted: Wanted) -> Iterator[tuple[Literal["person", "address"], Readers]]:
@@ -159,7 +159,8 @@ def _concerned(book: Ledger, before: Stand, wanted: Wanted) -> Iterator[tuple[Li
             yield "address", Readers((address,))
 
 
-def _addresses(before: Stand) -> list[str]:
+def admin_addresses(before: Stand) -> list[str]:
+    """Where answers to these mails go."""
     people = before.around.people
     return sorted(people[person][1] for person in admins(before.institution) if person in people)
 
@@ -174,7 +175,8 @@ def _own_thread(book: Ledger) -> str:
     return f"{book.code} settings {book.next_index}"
 
 
-def _facts(book: Ledger, before: Stand, path: str) -> ChangeFacts:
+def facts_of(book: Ledger, before: Stand, path: str) -> ChangeFacts:
+    """Whose mail it is; its reader is an admin. `path`: where its link leads."""
     state, link = before.institution, book.services.page(path)
     return ChangeFacts("admin", book.now, before.row.name, book.code, state.locale, state.time_zone, link)
 

@@ -18,6 +18,7 @@ from app.actions.drafting import DRAFT_OVER, LIFE, digest_of, own_draft, sealed_
 from app.actions.journey import Arrived, Begun, Plan, Proof, Where, depart
 from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
 from app.actions.services import Services
+from app.actions.settings_mails import tell_further_givers
 from app.actions.signin import Visitor, refused_event, sign_in_refusal
 from app.actions.soundness import IN_DOUBT, doubts
 from app.actions.standing import hold
@@ -207,5 +208,7 @@ async def _give(book: Ledger, visitor: Visitor, row: DraftRow, proof: Proof) -> 
     earlier = () if before is None else before.givers
     data = {**offered.terms, "decisions": [giver.index for giver in earlier], "evidence": [evidence.digest]}
     entry = book.place(Event("standing_approval.given", offered.id, visitor.actor, data, {"comment": ""}))
-    await save(book.services.secrets, book.tx, book.code, given(before, entry))
+    approval = given(before, entry)
+    await save(book.services.secrets, book.tx, book.code, approval)
+    await tell_further_givers(book, approval)
     return None

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from app.actions.bindings import bound_event
 from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
+from app.actions.roster_reviews import REVIEW_EVERY, last_review
 from app.actions.services import Services
 from app.actions.signin import Visitor
 from app.actions.soundness import doubts
@@ -20,8 +21,6 @@ from app.storage.database import Transaction
 from app.storage.entries import LeafFilter
 from app.storage.objects import EvidenceRow
 from app.storage.roster import PendingBinding, RosterRow
-
-REVIEW_EVERY = timedelta(days=91)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ async def people(services: Services, visitor: Visitor) -> PeopleView:
         row = await institutions.read(tx, visitor.code)
         names = {each.person: each for each in await roster.people(tx, visitor.code)}
         waiting = await roster.pending(tx, visitor.code)
-        reviewed_at = await _reviewed_at(tx, visitor.code)
+        reviewed_at, last = await _reviewed_at(tx, visitor.code), await last_review(tx, visitor.code)
         now = await tx.now()
     if row is None:
         raise Refused(NOT_FOUND)
@@ -93,8 +92,7 @@ async def people(services: Services, visitor: Visitor) -> PeopleView:
         WaitingSignIn(each.person, names[each.person].name, names[each.person].email, each.iss, each.sub, each.at)
         for each in waiting
     )
-    since = reviewed_at or state.enrolled_at
-    due = since is not None and now - since >= REVIEW_EVERY
+    due = last is not None and now - last >= REVIEW_EVERY
     products = sorted({each.product for each in state.environments.values()})
     told = tuple(told_for(state, names, product, now) for product in products)
     return PeopleView(listed, signs, told, reviewed_at, due)

@@ -70,7 +70,7 @@ def judge_giver(standing: StandingApproval, institution: Institution, person: st
 
 def may_give(standing: StandingApproval, institution: Institution, person: str) -> bool:
     """Whether they may answer for what it covers: an environment's product, or for a case any environment's."""
-    return any(eligible(institution, person, product) for product in _products(standing, institution))
+    return any(eligible(institution, person, product) for product in products_of(standing, institution))
 
 
 def wanted(standing: StandingApproval, institution: Institution) -> int:
@@ -87,7 +87,7 @@ def enough(standing: StandingApproval, institution: Institution) -> bool:
 
 def still_holds(standing: StandingApproval, institution: Institution) -> bool:
     """Whether the policy still allows it, and every giver still holds the role it was given by."""
-    products = _products(standing, institution)
+    products = products_of(standing, institution)
     return institution.policy.standing_approvals_allowed and all(
         any(holds_role(institution, giver.person, product) for product in products) for giver in standing.givers
     )
@@ -126,7 +126,8 @@ def standing_grant(
     return approved_events(request.id, SERVICE, "standing", (), grant_id, window, roles, now, standing.id)
 
 
-def _products(standing: StandingApproval, institution: Institution) -> set[str]:
+def products_of(standing: StandingApproval, institution: Institution) -> set[str]:
+    """The products of what it is for: its environment's, or for a case those of every environment."""
     places = institution.environments
     return {place.product for name, place in places.items() if standing.environment in (None, name)}
 

@@ -167,11 +167,12 @@ class SessionNotice:
 
 @dataclass(frozen=True, slots=True)
 class ChangeFacts:
-    """The institution whose settings a mail is about, and who reads it: an admin, the person concerned, or an address
-    for notices. `link` leads to the change, or to the sign-in; `at` is the instant of the mail's own event.
+    """The institution whose settings a mail is about, and who reads it: an admin, somebody who may give in advance, the
+    person concerned, or an address for notices. `link` leads to the change, to the page of what waits, or to the
+    sign-in; `at` is the instant of the mail's own event.
     """
 
-    reader: Literal["admin", "person", "address"]
+    reader: Literal["admin", "giver", "person", "address"]
     at: datetime
     institution: str
     code: str
@@ -213,13 +214,55 @@ class ChangeNotice:
         return "settings-change"
 
 
-Facts = ApprovalNeeded | Outcome | Conversation | ImplementationNotice | SessionNotice | ChangeNotice
+@dataclass(frozen=True, slots=True)
+class ReviewDue:
+    """The quarterly review of people is due: `people` are on the list, which was last gone through (or made) at `last`.
+
+    `again_at` is when the next mail says so, if nobody has done it by then.
+    """
+
+    change: ChangeFacts
+    people: int
+    last: datetime
+    again_at: datetime
+
+    @property
+    def kind(self) -> str:
+        """`review-due`."""
+        return "review-due"
+
+
+@dataclass(frozen=True, slots=True)
+class StandingOffered:
+    """Somebody (`by`) gave a standing approval, and `more` have to give it too before it serves.
+
+    `place` is what it is for (an environment's name, or null), `case_number` the other; `roles` empty means any.
+    """
+
+    change: ChangeFacts
+    by: str
+    more: int
+    place: str | None
+    case_number: str | None
+    roles: tuple[str, ...]
+    minutes: int
+    uses: int
+    not_after: datetime
+
+    @property
+    def kind(self) -> str:
+        """`standing-offered`."""
+        return "standing-offered"
+
+
+Settings = ChangeNotice | ReviewDue | StandingOffered
+Facts = ApprovalNeeded | Outcome | Conversation | ImplementationNotice | SessionNotice | Settings
 _BY_NAME = {kind.__name__: kind for kind in get_args(Facts)}
 
 
 def frame(facts: Facts) -> RequestFacts | ChangeFacts:
     """Whose mail it is: institution, language, zone, reader and link."""
-    return facts.change if isinstance(facts, ChangeNotice) else facts.request
+    return facts.change if isinstance(facts, Settings) else facts.request
 
 
 def to_data(facts: Facts) -> dict[str, Any]:

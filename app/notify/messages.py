@@ -24,10 +24,13 @@ from app.notify.facts import (
     ImplementationNotice,
     Outcome,
     RequestFacts,
+    ReviewDue,
     SessionNotice,
+    StandingOffered,
     frame,
 )
 from app.notify.session_messages import session_sheet
+from app.notify.settings_messages import offered_sheet, review_sheet
 from app.notify.sheets import Sheet, common, roles_of, thread
 from app.notify.texts import Phrase, Values, Words, prose
 
@@ -120,6 +123,10 @@ def _sheet(facts: Facts, words: Words) -> Sheet:
             return session_sheet(facts, words)
         case ChangeNotice():
             return change_sheet(facts, words)
+        case ReviewDue():
+            return review_sheet(facts, words)
+        case StandingOffered():
+            return offered_sheet(facts, words)
 
 
 def _approval_needed(facts: ApprovalNeeded, words: Words) -> Sheet:

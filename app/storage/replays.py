@@ -1,4 +1,4 @@
-"""What may be shown once: the `jti` of client assertions and DPoP proofs."""
+"""What may be shown once: the `jti` of client assertions and DPoP proofs; and what is told once in a while."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TABLE = tables.replays
 
 @dataclass(frozen=True, slots=True)
 class ReplayRow:
-    """`scope` is whose `jti` it is (the client, the key's thumbprint)."""
+    """`scope` is whose `jti` it is (the client, the key's thumbprint), or what kind of thing is told."""
 
     scope: str
     jti: str

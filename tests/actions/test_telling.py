@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from app.actions import clock, people, person
-from app.actions.people import REVIEW_EVERY, Told
+from app.actions.people import Told
 from app.actions.person import Kept
+from app.actions.roster_reviews import REVIEW_EVERY
 from app.domain.errors import Refused
 from app.storage import entries
 from tests.actions.worlds import AUDITOR, CODE, HEAD, LIBRARIAN, Configure, World

@@ -16,8 +16,10 @@ from app.notify.facts import (
     Outcome,
     Remark,
     RequestFacts,
+    ReviewDue,
     SessionEnd,
     SessionNotice,
+    StandingOffered,
     Turn,
 )
 
@@ -116,6 +118,13 @@ LONGER = ChangeNotice(
 )
 
 
+REVIEW = ReviewDue(SETTINGS, 12, at(9, day=1), at(11, day=30))
+OFFERED = StandingOffered(
+    replace(SETTINGS, reader="giver"), HEAD, 1, "alma-production", None, ("Fulfillment Administrator",), 240, 3,
+    at(23, day=30),
+)  # fmt: skip
+
+
 def _outcomes(request: RequestFacts, who: str) -> dict[str, Facts]:
     made = {
         "approved": replace(APPROVED, request=request),
@@ -160,5 +169,9 @@ SAMPLES: dict[str, Facts] = {
     "change rejected": replace(LONGER, event="rejected", lapses_at=None, follows=True, words="Not in December."),
     "changes lapsed": replace(LONGER, event="lapsed", titles=("One", "Another"), turns=(), by=None, follows=True),
     "change of a person": replace(LONGER, event="applied", change=replace(SETTINGS, reader="person")),
+    "review of people due": REVIEW,
+    "review of one person due": replace(REVIEW, people=1),
+    "standing approval waits": OFFERED,
+    "standing approval of a case waits": replace(OFFERED, more=2, place=None, case_number="07345512", roles=(), uses=1),
     "change of the addresses": replace(LONGER, event="applied", change=replace(SETTINGS, reader="address")),
 }
