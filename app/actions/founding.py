@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.actions.administration import admit, judge_scope
+from app.actions.judging import other_providers
 from app.actions.keys import make_trail_key, trail_key_event
 from app.actions.ledger import lock
 from app.actions.opening import Vendor, environment_secrets, open_trail
 from app.actions.operators import operator_behind
 from app.actions.services import Services
 from app.actions.worldbodies import institution_of
-from app.actions.worldforms import url_key
+from app.actions.worldforms import NOT_ALONE, url_key
 from app.actions.worldspecs import InstitutionSpec
 from app.domain.errors import IllegalTransition, Refusal, Refused
 from app.domain.events import Event
@@ -70,12 +71,13 @@ async def found(services: Services, caller: Caller, members: Mapping[str, Any]) 
 
 
 async def _judge_elsewhere(services: Services, tx: Transaction, spec: InstitutionSpec) -> None:
-    """Raise `Refused` where an environment is at the address, or has the gate key, of one that there is."""
-    taken = {
-        url_key(each.url)
-        for row in await institutions.read_all(tx)
-        for each in Institution.from_data(row.state).environments.values()
-    }
+    """Raise `Refused` where an environment is at the address, or has the gate key, of one that there is; and where the
+    provider is said to serve this one alone, as another says of it.
+    """
+    rows, provider = await institutions.read_all(tx), spec.provider.provider
+    if any(provider.contradicts(each) for each in other_providers(spec.code, rows)):
+        raise Refused(Refusal.of_field("/identity_provider/exclusive", NOT_ALONE))
+    taken = {url_key(each.url) for row in rows for each in Institution.from_data(row.state).environments.values()}
     for place, each in enumerate(spec.environments):
         if url_key(each.environment.url) in taken:
             detail = "This address cannot be used; give the environment's own."

@@ -17,7 +17,7 @@ from app.actions.change_mails import tell_gathered
 from app.actions.changing import carry_out
 from app.actions.clients import ClientPlan, change_clients, leaving, plan_clients
 from app.actions.endings import end_of_clients
-from app.actions.judging import judge
+from app.actions.judging import judge, other_providers
 from app.actions.keys import make_trail_key, token_key_event, trail_key_event, untold_keys
 from app.actions.ledger import Ledger, lock
 from app.actions.opening import Vendor, environment_secrets, open_trail, sealed
@@ -26,7 +26,7 @@ from app.actions.registrations import holds_secret
 from app.actions.secretdiff import with_secrets
 from app.actions.services import Services
 from app.actions.worlddiff import Difference, differences, general, impossible, lines
-from app.actions.worldforms import url_key
+from app.actions.worldforms import NOT_ALONE, url_key
 from app.actions.worldspecs import InstitutionSpec, World
 from app.actions.worldtable import WorldError
 from app.domain.errors import IllegalTransition, Unavailable
@@ -170,7 +170,7 @@ async def _plan(services: Services, tx: Transaction, world: World) -> _Plan:
     rows = {row.code: row for row in await institutions.read_all(tx)}
     specs = (world.vendor, *world.institutions)
     opened = tuple(spec for spec in specs if spec.code not in rows)
-    refused = [*_taken_urls(opened, rows), *_other_domains(world, rows)]
+    refused = [*_taken_urls(opened, rows), *_not_alone(opened, rows), *_other_domains(world, rows)]
     resealed, differ = [], list[Difference]()
     for spec in specs:
         if (row := rows.get(spec.code)) is not None:
@@ -224,6 +224,13 @@ def _taken_urls(opened: tuple[InstitutionSpec, ...], rows: Mapping[str, Institut
             if code is not None:
                 path = f"{spec.path}.environments[{place}].url"
                 yield f"{path}: {each.environment.url} is an environment of {code}; an environment belongs to one"
+
+
+def _not_alone(opened: tuple[InstitutionSpec, ...], rows: Mapping[str, InstitutionRow]) -> Iterator[str]:
+    """New institutions whose provider serves another one alone, as that one says."""
+    for spec in opened:
+        if any(spec.provider.provider.contradicts(each) for each in other_providers(spec.code, rows.values())):
+            yield f"{spec.path}.identity_provider.exclusive: {NOT_ALONE}"
 
 
 def _other_domains(world: World, rows: Mapping[str, InstitutionRow]) -> Iterator[str]:

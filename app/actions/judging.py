@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from app.actions.opening import notify_text
-from app.actions.worldforms import url_key
+from app.actions.worldforms import NOT_ALONE, url_key
 from app.domain.errors import CatalogueError, IllegalTransition, Refusal
 from app.domain.events import Actor, Entry, Event
 from app.domain.events import check as check_catalogue
 from app.domain.ids import encode
-from app.domain.institution import Institution, foreseen, is_vendor_address, judge_removal, loosens
+from app.domain.institution import Institution, Provider, foreseen, is_vendor_address, judge_removal, loosens
 from app.domain.people import DECIDING_ROLES
 from app.domain.proposal import Wanted
 from app.storage import institutions, roster
@@ -68,6 +69,9 @@ async def _elsewhere(tx: Transaction, institution: Institution, wanted: Wanted) 
     if wanted.type == "identity_provider.set":
         if wanted.data["identity_provider"]["issuer"] in institution.vendor_issuers:
             return Refusal.of_field("/issuer", "This is the vendor's provider; give the institution's own.")
+        provider, rows = Provider.from_data(wanted.data["identity_provider"]), await institutions.read_all(tx)
+        if any(provider.contradicts(each) for each in other_providers(institution.code, rows)):
+            return Refusal.of_field("/exclusive", NOT_ALONE)
     elif wanted.type == "person.added":
         email = (wanted.private or {})["email"] or ""
         if await roster.of_email(tx, institution.code, email) is not None:
@@ -79,6 +83,11 @@ async def _elsewhere(tx: Transaction, institution: Institution, wanted: Wanted) 
             if any(url_key(each.url) == key for each in there):
                 return Refusal.of_field("/url", "This address cannot be used; give the environment's own.")
     return None
+
+
+def other_providers(code: str, rows: Iterable[InstitutionRow]) -> Iterator[Provider]:
+    """The providers in force of all institutions but this one."""
+    return (Institution.from_data(row.state).provider for row in rows if row.code != code)
 
 
 def loosening_of(institution: Institution, row: InstitutionRow, event: Event) -> bool:

@@ -270,8 +270,10 @@ class WorldReader:
         table.each_once(
             "institutions", [each.gate_key for each in environments if each.gate_key], "gate_key", say=False
         )
-        for each in institutions:
+        for place, each in enumerate(institutions):
             judge_institution(table, each, vendor.provider.provider.issuer, domains)
+            if any(each.provider.provider.contradicts(other.provider.provider) for other in institutions[:place]):
+                table.wrong(f"{each.path}.identity_provider.exclusive", forms.NOT_ALONE)
 
 
 def judge_institution(table: Table, spec: InstitutionSpec, vendor_issuer: str, domains: tuple[str, ...]) -> None:

@@ -10,6 +10,10 @@ from app.domain.kinds import VENDOR
 from app.tokens.clients import EVERY_INSTITUTION
 
 Form = Callable[[str], str]
+NOT_ALONE = (
+    "another institution has declared that this provider serves it alone, and both cannot be so; say here that it "
+    "serves others too (exclusive = false), with required_claims that tell your people apart"
+)
 
 
 def matching(pattern: str, remedy: str) -> Form:

@@ -25,3 +25,7 @@ class Provider(Value):
     def approval_audience(self) -> str:
         """The only `aud` of a countersignature."""
         return self.approval_client_id or self.client_id
+
+    def contradicts(self, other: Provider) -> bool:
+        """Whether two institutions both say of one provider that it serves them alone, which it cannot."""
+        return self.exclusive and other.exclusive and self.issuer == other.issuer

@@ -59,7 +59,8 @@ def another(world: World, code: str) -> InstitutionSpec:
         EnvironmentSpec(replace(each.environment, url=f"https://{code.lower()}{place}.example"), None, None, None)
         for place, each in enumerate(spec.environments)
     )
-    return replace(spec, code=code, path=f"institutions.{code}", environments=environments)
+    shared = replace(spec.provider, provider=replace(spec.provider.provider, exclusive=False))
+    return replace(spec, code=code, path=f"institutions.{code}", environments=environments, provider=shared)
 
 
 async def test_the_same_file_again_changes_nothing(world: World) -> None:
@@ -191,6 +192,23 @@ async def test_an_environment_belongs_to_one_institution(world: World) -> None:
     added = replace(added, environments=(replace(added.environments[0], environment=taken),))
     outcome = await applied(world, replace(original, institutions=(added,)))
     assert outcome.refused[0].startswith("institutions.02NUL_INST.environments[0].url: ")
+
+
+async def test_a_provider_serves_one_institution_alone_or_none(world: World) -> None:
+    original, added = file(world), another(world, "02NUL_INST")
+    alone = replace(added.provider, provider=replace(added.provider.provider, exclusive=True))
+    outcome = await applied(world, replace(original, institutions=(replace(added, provider=alone),)))
+    assert outcome.refused[0].startswith("institutions.02NUL_INST.identity_provider.exclusive: another institution has")
+    assert "exclusive = false" in outcome.refused[0]
+    elsewhere = replace(alone, provider=replace(alone.provider, issuer="https://login.example.org"))
+    assert (await applied(world, replace(original, institutions=(replace(added, provider=elsewhere),)))).created
+    first = original.institutions[0]
+    moved = replace(first, provider=replace(elsewhere, provider=replace(elsewhere.provider, approval_client_id=None)))
+    (line,) = (await applied(world, replace(original, institutions=(moved,)))).refused
+    assert line.startswith("institutions[0].identity_provider")
+    assert "exclusive = false" in line
+    shared = replace(moved.provider, provider=replace(moved.provider.provider, exclusive=False))
+    assert (await applied(world, replace(original, institutions=(replace(moved, provider=shared),)))).refused == ()
 
 
 async def test_an_implementation_phase_ends_within_540_days(world: World) -> None:

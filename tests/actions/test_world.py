@@ -222,6 +222,15 @@ def test_two_of_a_kind_are_refused(tmp_path: Path) -> None:
     assert problems(GOOD + client, tmp_path) == ("clients: two have the same id support-console; give each its own",)
 
 
+def test_one_provider_serves_one_institution_alone(tmp_path: Path) -> None:
+    institution = GOOD[GOOD.index("[[institutions]]") :].replace("exu.", "nul.").replace("01EXU_INST", "01NUL_INST")
+    alone = ("[institutions.identity_provider]\n", "[institutions.identity_provider]\nexclusive = true\n")
+    assert len(read(GOOD + institution.replace(*alone), tmp_path).institutions) == 2
+    (problem,) = problems((GOOD + institution).replace(*alone), tmp_path)
+    assert problem.startswith("institutions[1].identity_provider.exclusive: another institution has declared")
+    assert "exclusive = false" in problem
+
+
 def test_one_gate_key_opens_one_environment_and_is_not_shown(tmp_path: Path) -> None:
     text = GOOD.replace("gateway_audience", 'gate_key = "gate key of sixteen"\ngateway_audience')
     assert problems(text, tmp_path) == ("institutions: two have the same gate_key; give each its own",)

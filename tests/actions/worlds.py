@@ -80,7 +80,6 @@ timezone = "Europe/Vienna"
 issuer = "$ISSUER"
 client_id = "countersign"
 client_secret = "secret"
-exclusive = true
 [[institutions.environments]]
 name = "alma-sandbox"
 product = "alma"

@@ -173,6 +173,7 @@ async def test_policy_and_provider_are_set_by_their_tags(admin: Admin) -> None:
         stale = await admin.call("PUT", path, body, **{"If-Match": '"another"'})
         assert (stale.status_code, stale.json()["type"].rpartition("/")[2]) == (412, "stale")
         assert (await admin.call("PUT", path, body, **{"If-Match": f'"x", {tag}'})).status_code == 202
+        assert (await admin.call("PUT", path, body)).status_code == 202
 
 
 async def test_what_is_wrong_is_named_by_field(admin: Admin) -> None:
@@ -180,6 +181,19 @@ async def test_what_is_wrong_is_named_by_field(admin: Admin) -> None:
         answer = await admin.call(method, path, body)
         assert answer.status_code == 422, (path, answer.text)
         assert pointer in {each["pointer"] for each in answer.json()["errors"]}, answer.text
+
+
+async def test_a_provider_that_serves_one_institution_alone_serves_no_other_alone(enrolled: Api, admin: Admin) -> None:
+    issuer = enrolled.world.provider.issuer
+    taken = await admin.call("POST", BASE, NEW | {"identity_provider": PROVIDER | {"issuer": issuer}})
+    (error,) = taken.json()["errors"]
+    assert (taken.status_code, error["pointer"]) == (422, "/identity_provider/exclusive")
+    assert "exclusive = false" in error["detail"]
+    assert (await admin.call("POST", BASE, NEW)).status_code == 201
+    refused = await admin.call("PUT", f"{HERE}/identity-provider", PROVIDER)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/exclusive")
+    shared = PROVIDER | {"exclusive": False, "required_claims": {"hd": "example.edu"}}
+    assert (await admin.call("PUT", f"{HERE}/identity-provider", shared)).status_code == 202
 
 
 async def test_an_institution_is_opened_once_and_its_code_is_told_once(enrolled: Api, admin: Admin) -> None:

@@ -39,7 +39,6 @@ timezone = "Europe/Dublin"
 issuer = "$ISSUER"
 client_id = "countersign"
 client_secret = "secret"
-exclusive = true
 [[institutions.environments]]
 name = "alma-own"
 product = "alma"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,10 +10,13 @@ import httpx2
 import pytest
 
 from app.actions.changes import set_at_once
+from app.actions.institutions import apply
+from app.actions.operators import operator
 from app.actions.wanted import of_policy
+from app.actions.world import read_world
 from app.audit.evidence import nonce_of
 from app.domain.policy import Blackout, Hours, Policy
-from tests.actions.worlds import AUDITOR, CODE, DEPUTY, HEAD, LIBRARIAN, TLS
+from tests.actions.worlds import AUDITOR, CODE, DEPUTY, HEAD, LIBRARIAN, TLS, WORLD, another_institution
 from tests.identity.evils import EVILS
 from tests.identity.malicious_provider import HONEST, MaliciousProvider
 from tests.web.reading import judge
@@ -314,6 +318,26 @@ async def test_what_a_test_finds_is_shown_and_nothing_is_changed(
         await site.send("/settings/sign-in")
         assert "Countersign at" not in site.text
         assert "sign-in-untested" not in site.text
+
+
+async def test_a_provider_that_serves_another_institution_alone_is_refused_at_its_field(site: Site) -> None:
+    issuer, world = "https://login.nul.example", site.world
+    other = another_institution("02NUL_INST").replace("other.", "nul.").replace("$ISSUER", issuer)
+    other = other.replace('secret = "secret"', 'secret = "secret"\nexclusive = true')
+    ends = (world.now() + timedelta(days=200)).date().isoformat()
+    text = (WORLD.read_text().replace("$ISSUER", world.provider.issuer) + other).replace('"$ENDS"', ends)
+    declared = read_world(text.encode(), environ={}, folder=world.directory, allow_http=True)
+    assert not (await apply(world.services, declared, operator(world.services, "tests"))).refused
+    site.enter(HEAD)
+    await site.open("/settings/sign-in")
+    values = {"issuer": issuer, "client_id": "new", "approval_client_id": "", "client_secret": "new secret"}
+    await site.send("/settings/sign-in", **values, exclusive="true")
+    assert site.status == 422
+    judge(site.text)
+    assert "another institution has declared that this provider serves it alone" in site.text
+    assert 'href="#exclusive"' in site.text
+    await site.send("/settings/sign-in", **values, exclusive="false")
+    assert site.path.startswith("/settings/changes/")
 
 
 async def test_other_secrets_of_the_provider_in_force_are_kept_at_once(site: Site) -> None:
