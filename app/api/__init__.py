@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -80,13 +81,18 @@ def _allowing(paths: Mapping[str, Mapping[str, Any]]) -> Callable[[str], set[str
     return allowed
 
 
+@cache
+def _described(version: str) -> Mapping[str, Any]:
+    """The description, made once in a process: it takes longer than all the rest of a start, and nobody changes it."""
+    return description(routers(), version)
+
+
 def mount(app: FastAPI) -> None:
     """Add the API, and its description as `app.state.description`.
 
     An address that is not there is answered by a problem document.
     """
-    every = routers()
-    document = description(every, app.version)
+    document = _described(app.version)
     app.state.description = document
 
     own = APIRouter(route_class=ApiRoute, include_in_schema=False)
@@ -100,6 +106,6 @@ def mount(app: FastAPI) -> None:
     app.state.quick = {(b"GET", gate.PATH.encode()): gate.QuickCheck(app.state.passage, app.state.services)}
     app.state.limits = Limits(app.state.services.calls_per_minute)
     app.state.allowed = _allowing(document["paths"])
-    app.include_router(every)
+    app.include_router(routers())
     app.include_router(own)
     app.exception_handler(HTTPException)(not_there)

@@ -21,7 +21,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path, configure: Confi
     """A world whose institution is not enrolled yet."""
     url, owner_url = f"sqlite:///{tmp_path}/countersign.db", None
     if request.param == "postgresql":
-        urls = request.getfixturevalue("postgres_url")
+        urls = request.getfixturevalue("migrated_url")
         url, owner_url = urls.app, urls.owner
     async with run_world(url, owner_url, tmp_path, configure) as made:
         yield made

@@ -31,7 +31,7 @@ from tests.identity.malicious_provider import HONEST, Evil
 async def gates(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Gates]:
     url, owner_url = f"sqlite:///{tmp_path}/countersign.db", None
     if request.param == "postgresql":
-        urls: DatabaseUrls = request.getfixturevalue("postgres_url")
+        urls: DatabaseUrls = request.getfixturevalue("migrated_url")
         url, owner_url = urls.app, urls.owner
     async with run_gates(url, owner_url, tmp_path) as made:
         yield made

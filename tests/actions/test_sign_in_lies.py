@@ -79,8 +79,8 @@ async def test_no_lie_of_a_provider_signs_anybody_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.postgres
-async def test_no_lie_signs_anybody_in_on_postgresql(tmp_path: Path, postgres_url: DatabaseUrls) -> None:
-    await _lies(postgres_url.app, postgres_url.owner, tmp_path, list(EVILS)[::9])
+async def test_no_lie_signs_anybody_in_on_postgresql(tmp_path: Path, migrated_url: DatabaseUrls) -> None:
+    await _lies(migrated_url.app, migrated_url.owner, tmp_path, list(EVILS)[::9])
 
 
 @pytest.mark.parametrize("world", ["sqlite"], indirect=True)

@@ -30,7 +30,7 @@ async def vendors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     """An enrolled world whose vendor's people can sign in."""
     url, owner_url = f"sqlite:///{tmp_path}/countersign.db", None
     if request.param == "postgresql":
-        urls = request.getfixturevalue("postgres_url")
+        urls = request.getfixturevalue("migrated_url")
         url, owner_url = urls.app, urls.owner
     async with run_vendor_world(url, owner_url, tmp_path) as (world, provider):
         await world.enrol()

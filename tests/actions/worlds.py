@@ -41,12 +41,12 @@ from app.identity.provider import Assert, ProviderClient
 from app.storage import clients, institutions
 from app.storage.database import Database
 from app.storage.heads import FileHeads
-from app.storage.migrate import migrate
 from app.storage.object_store import ObjectStore
 from app.tokens import keys
 from app.tokens.clients import SCOPES, Caller
 from app.tokens.keys import KeyRing
 from app.tokens.secrets import Secrets
+from tests.fixtures.schema import have_schema
 from tests.identity.malicious_provider import MaliciousProvider
 
 CODE = "01EXU_INST"
@@ -256,7 +256,7 @@ async def run_world(
     url: str, owner_url: str | None, directory: Path, configure: Configure = str
 ) -> AsyncIterator[World]:
     """A world over a database, migrated and with the institution applied, not yet enrolled."""
-    await migrate(url, owner_url)
+    await have_schema(url, owner_url)
     keys.create(directory / "keys")
     ring = KeyRing(directory / "keys")
     with MaliciousProvider(clients={"countersign": "secret", "countersign-approvals": "other secret"}) as provider:

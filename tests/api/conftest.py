@@ -142,7 +142,7 @@ async def both(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     """The API on each database, its institution not enrolled yet."""
     url, owner_url = f"sqlite:///{tmp_path}/countersign.db", None
     if request.param == "postgresql":
-        urls = request.getfixturevalue("postgres_url")
+        urls = request.getfixturevalue("migrated_url")
         url, owner_url = urls.app, urls.owner
     async with AsyncExitStack() as stack:
         world = await stack.enter_async_context(run_world(url, owner_url, tmp_path))

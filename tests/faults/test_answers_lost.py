@@ -80,7 +80,7 @@ async def calls(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     """The API of a world on each database, in this process, beside the one that is killed."""
     url, owner_url = f"sqlite:///{tmp_path}/countersign.db", None
     if request.param == "postgresql":
-        urls = request.getfixturevalue("postgres_url")
+        urls = request.getfixturevalue("migrated_url")
         url, owner_url = urls.app, urls.owner
     async with run_world(url, owner_url, tmp_path) as world, calling(world) as found:
         yield found

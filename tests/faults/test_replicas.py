@@ -68,12 +68,12 @@ async def _active(http: httpx2.AsyncClient, token: str) -> bool:
 
 
 async def test_what_one_replica_takes_back_the_others_refuse_at_the_next_check(
-    postgres_url: DatabaseUrls, tmp_path: Path
+    migrated_url: DatabaseUrls, tmp_path: Path
 ) -> None:
     missed: list[int] = []
     done = 0
     rounds = iter(range(ROUNDS))
-    async with run_world(postgres_url.app, postgres_url.owner, tmp_path) as world, replicas(world) as sites:
+    async with run_world(migrated_url.app, migrated_url.owner, tmp_path) as world, replicas(world) as sites:
         spec = read_client(*GATE, ["introspect"], ["*"], [GATEWAY.replace("alma", "esploro")])
         await add_client(world.services, operator(world.services, "tests"), spec)
 

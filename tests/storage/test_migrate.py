@@ -16,58 +16,58 @@ from app.storage.tables import metadata
 from tests.storage.conftest import Urls
 
 
-async def _inspect(urls: Urls, look: Any) -> Any:
-    engine = migration_engine(urls.owner or urls.app)
+async def _inspect(empty: Urls, look: Any) -> Any:
+    engine = migration_engine(empty.owner or empty.app)
     async with engine.connect() as connection:
         found = await connection.run_sync(look)
     await engine.dispose()
     return found
 
 
-async def test_migrated_schema_is_exactly_the_tables(urls: Urls) -> None:
-    await migrate(urls.app, urls.owner)
+async def test_migrated_schema_is_exactly_the_tables(empty: Urls) -> None:
+    await migrate(empty.app, empty.owner)
 
     def difference(connection: sa.Connection) -> list[Any]:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         return list(compare_metadata(context, metadata))
 
-    assert await _inspect(urls, difference) == []
+    assert await _inspect(empty, difference) == []
 
 
-async def test_comparison_would_notice_a_missing_column(urls: Urls) -> None:
-    await migrate(urls.app, urls.owner)
+async def test_comparison_would_notice_a_missing_column(empty: Urls) -> None:
+    await migrate(empty.app, empty.owner)
 
     def difference(connection: sa.Connection) -> list[Any]:
         connection.exec_driver_sql("ALTER TABLE outbox DROP COLUMN error")
         return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
-    assert len(await _inspect(urls, difference)) == 1
+    assert len(await _inspect(empty, difference)) == 1
 
 
-async def test_migrations_go_down_to_nothing_and_up_again(urls: Urls) -> None:
-    await migrate(urls.app, urls.owner)
-    await downgrade(urls.app, urls.owner, "base")
-    assert await _inspect(urls, lambda connection: sa.inspect(connection).get_table_names()) == ["alembic_version"]
-    await migrate(urls.app, urls.owner)
+async def test_migrations_go_down_to_nothing_and_up_again(empty: Urls) -> None:
+    await migrate(empty.app, empty.owner)
+    await downgrade(empty.app, empty.owner, "base")
+    assert await _inspect(empty, lambda connection: sa.inspect(connection).get_table_names()) == ["alembic_version"]
+    await migrate(empty.app, empty.owner)
 
 
-@pytest.mark.parametrize("urls", ["postgresql"], indirect=True)
-async def test_two_processes_that_migrate_at_once_take_turns(urls: Urls) -> None:
-    assert urls.owner is not None
+@pytest.mark.parametrize("empty", ["postgresql"], indirect=True)
+async def test_two_processes_that_migrate_at_once_take_turns(empty: Urls) -> None:
+    assert empty.owner is not None
     code = "import asyncio, sys; from app.storage.migrate import migrate; asyncio.run(migrate(*sys.argv[1:]))"
-    command = [sys.executable, "-c", code, urls.app, urls.owner]
+    command = [sys.executable, "-c", code, empty.app, empty.owner]
     processes = [await asyncio.create_subprocess_exec(*command) for _ in range(2)]
     assert [await process.wait() for process in processes] == [0, 0]
 
 
-async def test_schema_is_at_head_only_after_the_last_migration(urls: Urls) -> None:
-    database = Database(urls.app)
+async def test_schema_is_at_head_only_after_the_last_migration(empty: Urls) -> None:
+    database = Database(empty.app)
     async with database.read() as tx:
         assert not await schema_at_head(tx)
-    await migrate(urls.app, urls.owner)
+    await migrate(empty.app, empty.owner)
     async with database.read() as tx:
         assert await schema_at_head(tx)
-    await downgrade(urls.app, urls.owner, "0001")
+    await downgrade(empty.app, empty.owner, "0001")
     async with database.read() as tx:
         assert not await schema_at_head(tx)
     await database.close()
@@ -79,15 +79,15 @@ async def test_postgresql_wants_an_owner_apart_from_the_application(owner_url: s
         await migrate("postgresql://app@127.0.0.1/x", owner_url)
 
 
-@pytest.mark.parametrize("urls", ["postgresql"], indirect=True)
-async def test_application_role_owns_nothing_and_has_only_the_grants_of_the_table(urls: Urls) -> None:
-    await migrate(urls.app, urls.owner)
-    role = sa.make_url(urls.app).username
+@pytest.mark.parametrize("empty", ["postgresql"], indirect=True)
+async def test_application_role_owns_nothing_and_has_only_the_grants_of_the_table(empty: Urls) -> None:
+    await migrate(empty.app, empty.owner)
+    role = sa.make_url(empty.app).username
     owned = sa.text("SELECT count(*) FROM pg_class JOIN pg_roles ON relowner = pg_roles.oid WHERE rolname = :role")
     granted = sa.text(
         "SELECT table_name, privilege_type FROM information_schema.role_table_grants WHERE grantee = :role"
     )
-    database = Database(urls.app)
+    database = Database(empty.app)
     async with database.read() as tx:
         assert (await tx.connection.execute(owned, {"role": role})).scalar_one() == 0
         found = {(table, allowed) for table, allowed in await tx.connection.execute(granted, {"role": role})}
