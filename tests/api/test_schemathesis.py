@@ -34,7 +34,7 @@ from tests.api.conftest import asked, calling
 from tests.api.replicas import serving
 from tests.counts import times
 
-EXAMPLES = times(5, 60)
+EXAMPLES = times(3, 60)
 ENDLESS = "/v1/access-requests/events"
 """A stream has no end to wait for; `test_events` reads it."""
 PARTS = 6

@@ -88,7 +88,7 @@ async def test_signing_out_in_one_browser_ends_the_session_that_another_shares(
         assert url is not None
         back = await through(browser, url, logout="yes")
         assert [name for name, _ in back] == ["state"]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await called.wait()
         assert await signin.visitor(world.services, other) is None
         assert await signin.visitor(world.services, elsewhere) is not None, "another session of the provider's"

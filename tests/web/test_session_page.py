@@ -163,7 +163,7 @@ async def test_the_watch_shows_what_happens_and_ends_with_the_session(site: Site
     session = await opened(world)
     who = await world.visitor(HEAD)
     live = Live(world.services, world.people[HEAD], session)
-    async with asyncio.timeout(20), aclosing(live.run(who)) as pages:
+    async with asyncio.timeout(60), aclosing(live.run(who)) as pages:
         _, page = await anext(pages)
         assert _words(page) == [WHERE.ip]
         await report(world, session, "Opened a list")
@@ -183,7 +183,7 @@ async def test_the_watch_ends_with_the_sign_in_and_is_no_use_of_it(site: Site, h
     session = await opened(world)
     who = await world.visitor(LIBRARIAN)
     live = Live(world.services, world.people[LIBRARIAN], session)
-    async with asyncio.timeout(20), aclosing(live.run(who)) as pages:
+    async with asyncio.timeout(60), aclosing(live.run(who)) as pages:
         await anext(pages)
         if how == "signed out":
             await own_sessions.sign_out_everywhere(world.services, who)
