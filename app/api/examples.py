@@ -213,6 +213,11 @@ ANSWERS: Mapping[str, Any] = {
     "oauth_client_jwks": _JWKS,
     "health_healthz": {"status": "ok"},
     "trail_checkpoint": _CHECKPOINT,
+    "trail_read_evidence": {
+        "id_token": _JWT,
+        "jwk": {"crv": "P-256", "kid": "1k3Q", "kty": "EC", "x": _ROOT[:-1], "y": _ROOT[:-1]},
+        "v": "countersign/binding/1",
+    },
     "trail_verifier_keys": _VKEY,
 }
 """Examples of what is answered, by operation, likewise."""
@@ -247,6 +252,7 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "if-none-match": (f"{_TAG}: what has not changed since is answered `304`", '"2-pending"'),
     "index": ("the entry's index", 41),
     "institution": ("the institution's code", "01EXU_INST"),
+    "sha256": ("the evidence's SHA-256, as entries name it", f"sha256:{_HASH}"),
     "last-event-id": ("the last `id` that was read: the stream goes on after it", "1024"),
     "level": ("the level of a tile, 0 at the entries", 0),
     "limit": ("how many at most", 50),

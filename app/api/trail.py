@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from app.actions import trail
+from app.actions import evidence, trail
 from app.actions.derived import take
 from app.actions.export import Asked
 from app.actions.ledger import NOT_FOUND
@@ -97,6 +97,25 @@ async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byt
     yield first
     async for piece in rest:
         yield piece
+
+
+@router.get(
+    "/v1/institutions/{code}/trail/evidence/{sha256}",
+    response_class=Response,
+    summary="Read one piece of evidence",
+    responses={
+        200: {"content": {"application/json": {"schema": {"type": "object"}}}},
+        **documented(*_ANY, "trail-rolled-back"),
+    },
+)
+async def read_evidence(who: ReaderDep, services: ServicesDep, code: str, sha256: str) -> Response:
+    """The exact bytes: canonical JSON whose SHA-256 is `sha256` (64 lower hex, or as `sha256:…`).
+
+    Reading it is an entry of the trail, `evidence.read`, committed before the first byte.
+    """
+    digest = sha256 if sha256.startswith("sha256:") else f"sha256:{sha256}"
+    blob = await evidence.read(services, who, code, digest)
+    return Response(blob, headers={"Cache-Control": "no-store"}, media_type="application/json")
 
 
 @router.get(

@@ -12,6 +12,7 @@ import pytest
 from app.actions import trail
 from app.api.guard import SESSION
 from app.audit.verify import verify_bundle
+from app.trail import canonical
 from app.trail.checkpoint import open_checkpoint
 from app.trail.hashing import leaf_hash
 from app.trail.note import VerifierKey
@@ -187,3 +188,29 @@ async def test_what_a_trail_does_not_have_is_refused(calls: Api, query: str, poi
     answer = await calls.http.get(f"{TRAIL}/{query}")
     assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (422, "validation")
     assert [each["pointer"] for each in answer.json().get("errors", [])] == (pointers or [])
+
+
+async def test_evidence_is_read_by_its_own_institution_and_never_unseen(enrolled: Api) -> None:
+    filed = await enrolled.file(environment="alma-production")
+    await enrolled.world.approve(HEAD, filed["id"])
+    told = (await enrolled.http.get(f"{TRAIL}/entries", params={"type": "decision.made"})).json()["items"]
+    digest = told[0]["entry"]["data"]["evidence"][0]
+    refused = await enrolled.http.get(f"{TRAIL}/evidence/{digest}")
+    assert refused.status_code == 403  # the vendor's client: the institution's policy keeps evidence from it
+    auditor = await signed_in(enrolled, AUDITOR)
+    read = await enrolled.http.get(f"{TRAIL}/evidence/{digest}", headers=auditor)
+    bare = await enrolled.http.get(f"{TRAIL}/evidence/{digest.removeprefix('sha256:')}", headers=auditor)
+    assert (read.status_code, read.headers["content-type"]) == (200, "application/json")
+    assert read.content == bare.content
+    assert canonical.sha(read.content) == digest
+    assert read.json()["statement"]["request"] == filed["id"]
+    for nothing in ("0" * 64, "sha256:x", f"{digest}0", "x"):
+        assert (await enrolled.http.get(f"{TRAIL}/evidence/{nothing}", headers=auditor)).status_code == 404
+    head = await signed_in(enrolled, HEAD)
+    assert (await enrolled.http.get(f"{TRAIL}/evidence/{digest}", headers=head)).status_code == 403
+    wanted = {"type": "evidence.read"}
+    reads = (await enrolled.http.get(f"{TRAIL}/entries", params=wanted, headers=auditor)).json()["items"]
+    assert [each["entry"]["data"]["digest"] for each in reads] == [digest, digest]
+    assert {each["entry"]["actor"]["kind"] for each in reads} == {"person"}
+    report = await enrolled.world.verify(await enrolled.world.bundle())
+    assert report.findings == (), report.to_text()

@@ -151,8 +151,16 @@ async def _foreign(world: World) -> dict[str, str]:
         "finding_id": finding,
         "client_id": world.caller.client_id,
         "name": "esploro-sandbox",
+        "sha256": await _evidence(world),
         "token": await token(world, open_request),
     }
+
+
+async def _evidence(world: World) -> str:
+    """What a decision rests on."""
+    async with world.services.database.read() as tx:
+        (told,) = await entries.find(tx, CODE, entries.LeafFilter(type="decision.made"), 1)
+    return str(told.entry.data["evidence"][0])
 
 
 async def _finding(world: World) -> str:
@@ -178,7 +186,8 @@ def _unknown(world: World) -> dict[str, str]:
         "finding_id": "fnd",
     }
     ids = {name: new_id(prefix, world.now()) for name, prefix in prefixes.items()}
-    return ids | {"code": "01ZZZ_INST", "name": "nothing-sandbox", "token": "x.y.z", "client_id": "no-such-console"}
+    ids |= {"code": "01ZZZ_INST", "name": "nothing-sandbox", "client_id": "no-such-console"}
+    return ids | {"token": "x.y.z", "sha256": f"sha256:{'0' * 64}"}
 
 
 async def _own(world: World) -> dict[str, str]:
