@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -52,6 +52,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Services:
         log_name=settings.log_name,
         requests_per_hour=settings.requests_per_hour,
         calls_per_minute=settings.calls_per_minute,
+        checkpoint_every=timedelta(seconds=settings.checkpoint_every),
         version=__version__,
     )
 

@@ -53,6 +53,7 @@ class Settings:
     metrics_token: str | None = field(repr=False)
     requests_per_hour: int
     calls_per_minute: int
+    checkpoint_every: int
     gate_recorder: bool
 
     @property
@@ -256,5 +257,6 @@ _TABLE = {
     "metrics_token": _Spec(_metrics_token),
     "requests_per_hour": _Spec(_count, "600"),
     "calls_per_minute": _Spec(_count, "6000"),
+    "checkpoint_every": _Spec(_count, "600"),
     "gate_recorder": _Spec(_boolean, "false"),
 }

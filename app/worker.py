@@ -1,5 +1,5 @@
-"""The worker: mails and webhooks out of the outbox, what the clock is due, sessions, refusals of minutes that are over,
-what can be forgotten.
+"""The worker: mails and webhooks out of the outbox, checkpoints and their witnesses, what the clock is due, sessions,
+refusals of minutes that are over, what can be forgotten.
 
 Any number may run beside each other, in processes of their own or inside `serve`: deliveries are leased, everything
 else happens under the lock of its log. Each duty has its own pace and its own failures; one that finds a full batch
@@ -30,6 +30,8 @@ from app.actions.deliver import deliver
 from app.actions.deliver_webhooks import deliver_webhooks
 from app.actions.follow import NUMBERED, number
 from app.actions.logout import time_out
+from app.actions.publishing import BATCH as PUBLISHED
+from app.actions.publishing import publish
 from app.actions.recordings import retain
 from app.actions.services import Services
 from app.actions.session_clock import watch_over
@@ -69,6 +71,7 @@ DUTIES = (
     Duty("clock", sweep, PACE_S, clock.BATCH),
     Duty("watch", watch_over, PACE_S, session_clock.BATCH),
     Duty("standing", standing.sweep, PACE_S, standing.BATCH),
+    Duty("checkpoints", publish, PACE_S, PUBLISHED),
     Duty("changes", number, PACE_S, NUMBERED),
     Duty("refusals", tell_refusals, SLOW_PACE_S / 4, sys.maxsize),
     Duty("sessions", time_out, SLOW_PACE_S, sys.maxsize),

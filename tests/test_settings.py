@@ -52,6 +52,7 @@ def test_a_whole_production_environment_is_read() -> None:
         metrics_token="0123456789abcdef",
         requests_per_hour=600,
         calls_per_minute=6000,
+        checkpoint_every=600,
         gate_recorder=False,
     )
     assert settings.secure_cookies

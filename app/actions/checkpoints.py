@@ -12,20 +12,47 @@ import asyncio
 from app.actions.ledger import NOT_FOUND
 from app.actions.services import Services
 from app.domain.errors import Refused, Unavailable
-from app.storage import institutions, nodes
+from app.storage import institutions, nodes, witnesses
 from app.storage.database import Transaction
 from app.storage.heads import HeadStoreError, SignedHead
 from app.tokens.keyfiles import KeysError
+from app.trail import note
 from app.trail.checkpoint import Checkpoint, sign_checkpoint
 from app.trail.note import Signer
 from app.trail.proofs import ProofError, verify_consistency
+from app.trail.witness import attach
 
 _TRIES = 8
 
 
 async def checkpoint(services: Services, code: str) -> bytes:
-    """The signed note of the log's committed tree, fresh. Raises what `sign` raises."""
-    return await sign(services, code, None)
+    """The signed note of the log's committed tree, fresh, with the cosignatures there are of exactly that tree.
+
+    Raises what `sign` raises.
+    """
+    return await with_cosignatures(services, code, await sign(services, code, None))
+
+
+async def witnessed(services: Services, code: str) -> bytes:
+    """The newest checkpoint that every witness has cosigned. Raises `Refused` not-found, also where there is none."""
+    async with services.database.read() as tx:
+        asked = [row.vkey for row in await witnesses.every(tx)]
+        size = await witnesses.newest_by_all(tx, code, asked)
+    if size is None:
+        raise Refused(NOT_FOUND)
+    return await with_cosignatures(services, code, await sign(services, code, size))
+
+
+async def with_cosignatures(services: Services, code: str, signed: bytes) -> bytes:
+    """A checkpoint of this log with the cosignatures that are kept of it."""
+    async with services.database.read() as tx:
+        kept = await witnesses.cosignatures(tx, code, opened(signed).size)
+    return attach(signed, [(each.vkey, each.line) for each in kept])
+
+
+def opened(signed: bytes) -> Checkpoint:
+    """What a checkpoint says that this service has signed itself."""
+    return Checkpoint.parse(note.parse(signed).text)
 
 
 async def sign(services: Services, code: str, size: int | None) -> bytes:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from app.actions.checkpoints import sign, signer
+from app.actions.checkpoints import signer
 from app.actions.ledger import NOT_FOUND, write
 from app.actions.services import Services
 from app.actions.signin import Visitor
 from app.actions.trail import admit, sees_private
 from app.actions.views import VENDOR
+from app.actions.witnessing import cosigned
 from app.audit.bundle import BundleParts, Export, LogPart, bundle_pieces
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
@@ -27,6 +28,8 @@ from app.storage.leaves import Stored
 from app.tokens.clients import Caller
 from app.trail import note
 
+WITNESSES_S = 4.0
+"""How long an export waits for witnesses, twice: for the trail's checkpoint and for the vendor's."""
 _ABOUT_CLIENTS = ("client.created", "client.revoked")
 
 
@@ -93,7 +96,7 @@ async def export(services: Services, who: Caller | Visitor | Actor, code: str, r
     Raises `Refused`: not-found (also for a trail that is not the caller's), forbidden.
     """
     exported = await record(services, who, code, Asked("bundle", request))
-    checkpoint = await sign(services, code, exported.index + 1)
+    checkpoint = (await cosigned(services, code, exported.index + 1, WITNESSES_S)).signed
     return Download(exported.filename, "application/zip", _pieces(services, exported, checkpoint))
 
 
@@ -121,7 +124,7 @@ async def record(services: Services, who: Caller | Visitor | Actor, code: str, a
 
 
 async def _pieces(services: Services, exported: Exported, checkpoint: bytes) -> AsyncIterator[bytes]:
-    vendor_note = await sign(services, VENDOR, None)
+    vendor_note = (await cosigned(services, VENDOR, None, WITNESSES_S)).signed
     async with services.database.read() as tx:
         about = None if exported.request is None else await _about(tx, exported)
         named = _Named()

@@ -25,6 +25,7 @@ from app.actions.proposals import propose, waiting, waits_already
 from app.actions.registrations import holds_secret
 from app.actions.secretdiff import with_secrets
 from app.actions.services import Services
+from app.actions.witnessplan import WitnessPlan, change_witnesses, plan_witnesses
 from app.actions.worlddiff import Difference, differences, general, impossible, lines
 from app.actions.worldforms import NOT_ALONE, url_key
 from app.actions.worldspecs import InstitutionSpec, World
@@ -64,6 +65,7 @@ class _Plan:
     resealed: tuple[InstitutionSpec, ...]
     differences: tuple[Difference, ...]
     clients: ClientPlan
+    witnesses: WitnessPlan
     keys: tuple[SigningKey, ...]
     refused: tuple[str, ...]
 
@@ -74,6 +76,7 @@ class _Plan:
             *(f"{'~' if each.at_once else '?'} {line}" for each in self.differences for line in each.lines),
             *(f"+ token key {key.kid}" for key in self.keys),
             *self.clients.lines(),
+            *self.witnesses.lines(),
         )
 
     def outcome(self, created: Mapping[str, str]) -> Applied:
@@ -137,6 +140,7 @@ async def _carry_out(
     book = books[VENDOR]
     book.add(*told)
     await change_clients(book, planned.clients, operator)
+    await change_witnesses(book, planned.witnesses, operator)
     book.add(Event("configuration.applied", VENDOR, operator, {"digest": world.digest}))
     await book.append()
     gone = {row.id for row in planned.clients.revoked}
@@ -183,8 +187,9 @@ async def _plan(services: Services, tx: Transaction, world: World) -> _Plan:
                 resealed.append(spec)
     clients = await plan_clients(tx, services.secrets, world.clients)
     refused += clients.refused
+    asked = await plan_witnesses(tx, world.witnesses)
     untold = tuple(await untold_keys(services, tx))
-    return _Plan(opened, tuple(resealed), tuple(differ), clients, untold, tuple(refused))
+    return _Plan(opened, tuple(resealed), tuple(differ), clients, asked, untold, tuple(refused))
 
 
 async def _differ(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from app.actions.followers import Followers
 from app.identity.http import Fetcher
@@ -23,9 +24,7 @@ from app.tokens.secrets import Secrets
 class Services:
     """The world, as actions see it.
 
-    `webhooks` posts to endpoints. `base_url` has no slash at its end, `log_name` is the prefix of every log's origin,
-    `mail_from` the sender's bare address (each mail says who speaks). What machines ask at machine speed is asked in
-    groups: `checks`.
+    `webhooks` posts to endpoints, witnesses' too. A log that grew has a checkpoint published `checkpoint_every`.
     `base_url` has no slash at its end, `log_name` is the prefix of every log's origin, `mail_from` the sender's
     bare address (each mail says who speaks). What machines ask at machine speed is asked in groups: `checks`;
     `proofs` takes what may be shown once.
@@ -46,6 +45,7 @@ class Services:
     requests_per_hour: int
     version: str
     calls_per_minute: int = 6000
+    checkpoint_every: timedelta = timedelta(minutes=10)
     checks: GroupedRead[Asked, Found] = field(init=False, repr=False)
     proofs: GroupCommit[ReplayRow, bool] = field(init=False, repr=False)
 

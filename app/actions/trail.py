@@ -68,6 +68,14 @@ async def checkpoint(services: Services, who: Reader, code: str) -> bytes:
     return await checkpoints.checkpoint(services, code)
 
 
+async def witnessed(services: Services, who: Reader, code: str) -> bytes:
+    """The newest checkpoint that every witness has cosigned. Raises `Refused` not-found, where there is none as well;
+    forbidden; `Unavailable`.
+    """
+    admit(who, code, proving=True)
+    return await checkpoints.witnessed(services, code)
+
+
 async def verifier_keys(services: Services, who: Reader, code: str) -> list[str]:
     """The verifier keys of a trail. Raises `Refused` not-found, forbidden."""
     admit(who, code, proving=True)

@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from app.actions import worldforms as forms
-from app.actions.worldspecs import ClientSpec, EnvironmentSpec, InstitutionSpec, PersonSpec, ProviderSpec, World
+from app.actions.worldspecs import (
+    ClientSpec,
+    EnvironmentSpec,
+    InstitutionSpec,
+    PersonSpec,
+    ProviderSpec,
+    WitnessSpec,
+    World,
+)
 from app.actions.worldtable import Table, WorldError
 from app.domain.data import sorted_tuple
 from app.domain.environment import PHASES, PRODUCTS, TIERS, Environment
@@ -124,12 +132,18 @@ class WorldReader:
         vendor = self._vendor(vendor_table)
         clients = tuple(self.client(each) for each in table.tables("clients"))
         institutions = tuple(self.institution(each) for each in table.tables("institutions"))
-        if table.take("witnesses", None) is not None:
-            table.wrong("witnesses", "witnesses are not supported yet; take them out")
+        witnesses = tuple(self.witness(each) for each in table.tables("witnesses"))
+        table.each_once("witnesses", [each.vkey for each in witnesses], "vkey")
         table.done()
         if not table.problems:
             self._across(vendor, domains, clients, institutions)
-        return World(digest, vendor, domains, clients, institutions)
+        return World(digest, vendor, domains, clients, institutions, witnesses)
+
+    def witness(self, table: Table) -> WitnessSpec:
+        """The witness of a table."""
+        spec = WitnessSpec(table.text("url", form=self.url), table.text("vkey", form=forms.witness_key))
+        table.done()
+        return spec
 
     def _vendor(self, table: Table) -> InstitutionSpec:
         spec = InstitutionSpec(

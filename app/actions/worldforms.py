@@ -8,6 +8,8 @@ from zoneinfo import available_timezones
 
 from app.domain.kinds import VENDOR
 from app.tokens.clients import EVERY_INSTITUTION
+from app.trail.cosignature import CosignerKey
+from app.trail.note import NoteError
 
 Form = Callable[[str], str]
 NOT_ALONE = (
@@ -58,6 +60,14 @@ def code(text: str) -> str:
 def code_or_all(text: str) -> str:
     """A code, or `*`."""
     return text if text == EVERY_INSTITUTION else code(text)
+
+
+def witness_key(text: str) -> str:
+    """The verifier key of a witness that makes Ed25519 cosignatures."""
+    try:
+        return CosignerKey.parse(text).vkey
+    except NoteError as error:
+        raise ValueError("the key of a witness is wanted: name+<8 hex>+<base64>, for Ed25519 cosignatures") from error
 
 
 def zone(text: str) -> str:

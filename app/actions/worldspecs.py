@@ -70,6 +70,14 @@ class ClientSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessSpec:
+    """A witness of all logs: the prefix that checkpoints are submitted to, and its verifier key."""
+
+    url: str
+    vkey: str
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """A world file, judged. `digest` is of its exact bytes."""
 
@@ -78,3 +86,4 @@ class World:
     vendor_domains: tuple[str, ...]
     clients: tuple[ClientSpec, ...]
     institutions: tuple[InstitutionSpec, ...]
+    witnesses: tuple[WitnessSpec, ...] = ()

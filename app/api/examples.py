@@ -179,6 +179,10 @@ _CHECKPOINT = (
     f"countersign.example/01EXU_INST\n42\n{_ROOT}\n\n— countersign.example/01EXU_INST "
     "Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n"
 )
+_COSIGNATURE = (
+    "— witness.example/w1 0pOUjgAAAABq/G0AAmFuIGV4YW1wbGU7IGl0IGlzIG5vIHJlYWwgc2lnbmF0dXJlIGFuZCBzaXh0eS1m"
+    "b3VyIGJ5dGVzIGxvbmcgIQ==\n"
+)
 _VKEY = "countersign.example/01EXU_INST+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k\n"
 BODIES: Mapping[str, Any] = {
     "oauth_token": {"grant_type": "client_credentials", "scope": "requests tokens"},
@@ -218,6 +222,7 @@ ANSWERS: Mapping[str, Any] = {
         "jwk": {"crv": "P-256", "kid": "1k3Q", "kty": "EC", "x": _ROOT[:-1], "y": _ROOT[:-1]},
         "v": "countersign/binding/1",
     },
+    "trail_witnessed": _CHECKPOINT + _COSIGNATURE,
     "trail_verifier_keys": _VKEY,
 }
 """Examples of what is answered, by operation, likewise."""

@@ -130,6 +130,17 @@ async def checkpoint(who: ReaderDep, services: ServicesDep, code: str) -> Respon
 
 
 @router.get(
+    "/trail/{code}/checkpoint/witnessed",
+    response_class=PlainTextResponse,
+    summary="The newest checkpoint that every witness has cosigned",
+    responses={**_TEXT, **documented(*_ANY, "trail-rolled-back")},
+)
+async def witnessed(who: ReaderDep, services: ServicesDep, code: str) -> Response:
+    """With their cosignatures (C2SP tlog-cosignature). Not found where there are no witnesses, or not yet one."""
+    return PlainTextResponse(await trail.witnessed(services, who, code))
+
+
+@router.get(
     "/trail/{code}/verifier-keys",
     response_class=PlainTextResponse,
     summary="The verifier keys",

@@ -74,6 +74,15 @@ class Reply:
     retry_after: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered to a body that was sent, whole; `media_type` as it stands, empty where there is none."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+
 class Fetcher(httpx2.AsyncBaseTransport):
     """A transport for httpx2 (and for Authlib's clients) that keeps the rules above. Every failure is `FetchError`.
 
@@ -127,6 +136,14 @@ class Fetcher(httpx2.AsyncBaseTransport):
         async with httpx2.AsyncClient(transport=self, trust_env=False, follow_redirects=False) as client:
             response = await client.post(url, content=content, headers=headers, extensions={_UNREAD: True})
         return Reply(response.status_code, response.headers.get("Retry-After"))
+
+    async def ask(self, url: str, content: bytes, media_type: str) -> Answer:
+        """Send a body and read what is answered, whatever its status. Raises `FetchError`."""
+        if not self.is_allowed(url):
+            raise FetchError("scheme", url)
+        async with httpx2.AsyncClient(transport=self, trust_env=False, follow_redirects=False) as client:
+            response = await client.post(url, content=content, headers={"Content-Type": media_type})
+        return Answer(response.status_code, response.headers.get("Content-Type", ""), response.content)
 
     def is_public_address(self, url: str) -> bool:
         """False where the host of an allowed URL is written as an address that nothing is sent to."""

@@ -173,7 +173,7 @@ async def _store(
     ]
     tx.told.update(each.entry.subject for each in stored if each.entry.type in SEEN or _of_session(each.entry))
     rows = [(log, row.level, row.index, row.hashes, row.root) for row in plan.rows]
-    grown = {"key": log, "size": plan.edge.size, "edge": plan.edge.hashes, "last_at": head.at}
+    grown = {"key": log, "size": plan.edge.size, "edge": plan.edge.hashes, "last_at": head.at, "grown": head.at}
     if tx.dialect == "postgresql":
         columns = {
             f"{table}_{at}": list(values)
@@ -185,7 +185,7 @@ async def _store(
         await _insert(tx, _LEAVES, leaves)
         await _insert(tx, _PARTS, parts)
         await _insert(tx, _CHANGES, changes)
-        await tx.connection.execute(_GROW, grown)
+        await tx.connection.execute(_GROWN, grown)
     await _insert(tx, _TILES, rows)
 
 
@@ -210,7 +210,13 @@ def _unnested(table: sa.Table, prefix: str) -> sa.CTE:
 
 
 _GROW = sa.update(_LOGS).where(_LOGS.c.log == sa.bindparam("key"))
-_GROWN = _GROW.values({name: sa.bindparam(name) for name in ("size", "edge", "last_at")})
+_GROWN = _GROW.values(
+    {
+        **{name: sa.bindparam(name) for name in ("size", "edge", "last_at")},
+        # When it first grew past the last published checkpoint: the queue of logs that are due for one.
+        "grown_at": sa.func.coalesce(_LOGS.c.grown_at, sa.bindparam("grown", type_=_LOGS.c.grown_at.type)),
+    }
+)
 _STORED = _GROWN.add_cte(_unnested(_LEAVES, "leaves"))
 _WITH_PARTS = _STORED.add_cte(_unnested(_PARTS, "parts"))
 _NEW_CHANGES = _unnested(_CHANGES, "changes")

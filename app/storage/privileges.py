@@ -54,6 +54,10 @@ GRANTS: Mapping[sa.Table, str] = {
     tables.replays: _PASSING,
     tables.attempts: _PASSING,
     tables.changes: _PASSING,
+    tables.publications: _CHANGING,
+    tables.cosignatures: _APPEND_ONLY,
+    tables.witnesses: _PASSING,
+    tables.witness_sizes: _PASSING,
 }
 # What retention needs: to find the entry that tells of the erasure (the trigger asks for it) and to delete.
 _RETENTION = {"leaves": "SELECT", "private_parts": "SELECT, DELETE", "evidence": "SELECT, DELETE"}

@@ -41,11 +41,13 @@ from app.storage.trail_tables import (
     private_parts,
     tiles,
 )
+from app.storage.witness_tables import cosignatures, publications, witness_sizes, witnesses
 
 __all__ = ["changes", "findings", "proposals", "scans", "stream"]
 __all__ += ["evidence", "leaves", "logs", "metadata", "outbox", "private_parts", "recording_keys", "session_events"]
 __all__ += ["seals", "session_parts", "session_segments", "sessions", "standing_approvals", "tiles"]
 __all__ += ["webhook_sequences", "webhooks"]
+__all__ += ["cosignatures", "publications", "witness_sizes", "witnesses"]
 
 # Institutions and people.
 

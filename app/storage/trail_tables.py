@@ -31,6 +31,10 @@ logs = sa.Table(
     Column("size", Place, nullable=False),
     Column("edge", Hashes, nullable=False),
     Column("last_at", Instant),
+    Column("grown_at", Instant),
+    Index(
+        None, "grown_at", postgresql_where=sa.text("grown_at IS NOT NULL"), sqlite_where=sa.text("grown_at IS NOT NULL")
+    ),
 )
 leaves = sa.Table(
     "leaves",

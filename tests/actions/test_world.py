@@ -14,6 +14,8 @@ from app.actions.worldspecs import World
 from app.actions.worldtable import WorldError
 from app.domain.policy import Policy
 from app.domain.provider import Provider
+from app.trail.cosignature import CosignerKey
+from app.trail.note import VerifierKey
 
 GOOD = """
 [vendor]
@@ -104,11 +106,16 @@ def test_no_secret_shows_when_a_world_is_printed(tmp_path: Path) -> None:
     assert "as it stands" not in shown
 
 
+VKEY = CosignerKey("witness.example/w1", bytes(31) + b"\1").vkey
+KEY_OF_A_LOG = VerifierKey("log.example", bytes(32)).vkey
+A_WITNESS = f'[[witnesses]]\nurl = "https://witness.example"\nvkey = "{VKEY}"\n'
 BAD: list[tuple[str, str, str]] = [
     ('name = "Ex Libris"\n', "", "vendor.name: is missing"),
     ("[vendor]\n", "[vendor]\nnotify = []\n", "vendor.notify: is not known here"),
     ("[vendor]\n", '[extra]\na = "b"\n[vendor]\n', "extra: is not known here"),
-    ("[vendor]\n", "[[witnesses]]\n[vendor]\n", "witnesses: witnesses are not supported yet"),
+    ("[vendor]\n", f"{A_WITNESS.replace('https', 'ftp')}[vendor]\n", "witnesses[0].url: an https URL"),
+    ("[vendor]\n", f"{A_WITNESS}{A_WITNESS}[vendor]\n", "witnesses: two have the same vkey"),
+    ("[vendor]\n", f"{A_WITNESS.replace(VKEY, KEY_OF_A_LOG)}[vendor]\n", "witnesses[0].vkey: the key of a wit"),
     ('domains = ["vendor.example", "exlibris.example"]', 'domains = "vendor.example"', "vendor.domains: a list"),
     ('"exlibris.example"', '"Exlibris Example"', "vendor.domains[1]: a domain"),
     ("env:VENDOR_OIDC_SECRET", "env:NOT_THERE", "vendor.identity_provider.client_secret: the environment has no NOT_"),

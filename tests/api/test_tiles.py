@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from datetime import timedelta
 from hashlib import sha256
 
 import orjson
 
+from app.actions.publishing import publish
+from app.storage import witnesses
+from app.storage.witnesses import WitnessRow
 from tests.actions.worlds import CODE
 from tests.api.conftest import Api
-from tests.api.tlog_reader import Log, climb, open_note
+from tests.api.tlog_reader import Log, climb, cosigned_at, open_note
+from tests.fixtures.witness import Witness, witnessing
 from tests.storage.bulk import grow
 
 SIZE = 70_000
@@ -52,6 +57,30 @@ async def test_an_independent_reader_checks_a_log_of_seventy_thousand_entries(ca
             assert climb(index, SIZE, leaf, path) == log.head.root
             given = await calls.http.get(f"/v1/institutions/{CODE}/trail/proof/inclusion", params={"index": index})
             assert list(map(b64decode, given.json()["hashes"])) == path
+
+
+async def test_an_independent_reader_checks_the_cosignatures_of_a_witness(calls: Api) -> None:
+    services = calls.world.services
+    missing = await calls.http.get(f"/trail/{CODE}/checkpoint/witnessed")
+    assert (missing.status_code, missing.json()["type"].endswith("/not-found")) == (404, True)
+    vkey = (await calls.http.get(f"/trail/{CODE}/verifier-keys")).text.strip()
+    witness = Witness(logs=[vkey], clock=lambda: calls.world.now().timestamp())
+    async with witnessing(witness):
+        async with services.database.begin() as tx:
+            await witnesses.declare(tx, [WitnessRow(witness.vkey, witness.url)])
+        before = int(calls.world.now().timestamp())
+        calls.world.skip(timedelta(minutes=11))
+        while await publish(services):
+            pass
+    calls.http.headers["Authorization"] = await calls.token()
+    log = await log_of(calls)
+    await grow(services.database, CODE, log.head.size + 300)
+    answer = await calls.http.get(f"/trail/{CODE}/checkpoint/witnessed")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert before < cosigned_at(answer.content, witness.vkey)
+    witnessed, fresh = open_note(answer.content, vkey), await log_of(calls)
+    assert (witnessed, fresh.head.size) == (log.head, log.head.size + 300)
+    assert await fresh.mth(0, witnessed.size) == witnessed.root  # what was cosigned is the beginning of what there is
 
 
 async def test_a_partial_tile_stays_at_its_width_when_the_tree_has_outgrown_it(calls: Api) -> None:

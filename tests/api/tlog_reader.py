@@ -1,6 +1,7 @@
 """A reader of tiled logs, written from the texts of C2SP alone: it knows nothing of how Countersign keeps a trail.
 
-https://c2sp.org/tlog-tiles, https://c2sp.org/tlog-checkpoint, https://c2sp.org/signed-note; hashes as in RFC 6962.
+https://c2sp.org/tlog-tiles, https://c2sp.org/tlog-checkpoint, https://c2sp.org/tlog-cosignature,
+https://c2sp.org/signed-note; hashes as in RFC 6962.
 """
 
 from __future__ import annotations
@@ -38,6 +39,21 @@ def open_note(note: bytes, vkey: str) -> TreeHead:
     origin, size, root = text.split("\n")[:3]
     assert origin == name
     return TreeHead(origin, int(size), b64decode(root))
+
+
+def cosigned_at(note: bytes, vkey: str) -> int:
+    """When this witness cosigned a note (https://c2sp.org/tlog-cosignature, Ed25519), its cosignature verified."""
+    text, _, signatures = note.decode().rpartition("\n\n")
+    name, key_id, key = vkey.split("+", 2)
+    public = b64decode(key)
+    assert public[0] == 4
+    assert sha256(f"{name}\n".encode() + public).hexdigest()[:8] == key_id
+    lines = [b64decode(line.split(" ")[2]) for line in signatures.splitlines() if line.startswith(f"— {name} ")]
+    (blob,) = [each for each in lines if each[:4].hex() == key_id]
+    time = int.from_bytes(blob[4:12])
+    message = f"cosignature/v1\ntime {time}\n{text}\n".encode()
+    Ed25519PublicKey.from_public_bytes(public[1:]).verify(blob[12:], message)
+    return time
 
 
 def element(number: int) -> str:

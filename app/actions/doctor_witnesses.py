@@ -1,0 +1,39 @@
+"""The doctor on witnesses: whether what they signed is of this very tree, and whether they still follow the log."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from app.actions.witnessing import AHEAD, FORK
+from app.domain.events import Entry
+from app.storage import nodes, witnesses
+from app.storage.database import Transaction
+from app.trail.checkpoint import Checkpoint
+from app.trail.note import Note
+from app.trail.proofs import ProofError
+from app.trail.witness import holding
+
+
+async def witness_differences(tx: Transaction, log: str) -> AsyncIterator[str]:
+    """What differs between a log and what witnesses signed or know of it."""
+    origin, edge = await nodes.snapshot(tx, log)
+    for each in await witnesses.cosignatures(tx, log):
+        try:
+            root = (await nodes.edge_at(tx, log, each.size)).root()
+        except ProofError:
+            yield f"{each.vkey} cosigned {each.size} entries, the log has {edge.size}"
+            continue
+        if holding(Note(Checkpoint(origin, each.size, root).text(), ()), each.vkey, each.line) is None:
+            yield f"the cosignature of {each.size} entries by {each.vkey} does not hold"
+    for known in (await witnesses.sizes(tx, log)).values():
+        if known.problem == AHEAD and known.size > edge.size:
+            yield f"{known.vkey} knows {known.size} entries, the log has {edge.size}: an old backup was restored"
+        elif known.problem == FORK:
+            yield f"{known.vkey} refuses the log: the {known.size} entries that it knows are not its beginning"
+
+
+async def declared_differences(tx: Transaction, vendor: Sequence[Entry]) -> AsyncIterator[str]:
+    """Whether the witnesses that are asked are those that the vendor's log tells of."""
+    told = [entry.data["vkeys"] for entry in vendor if entry.type == "witness.set"]
+    if [row.vkey for row in await witnesses.every(tx)] != (told[-1] if told else []):
+        yield "the witnesses are not those that the log tells of"
