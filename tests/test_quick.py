@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from app.api.quick import FAILED, STATE, Ready
+from app.api.quick import FAILED, STATE, Ready, Waiting
 from app.cli.quick import MAX_BODY, QuickHttp
 
 HEAD = b"POST /quick HTTP/1.1\r\nHost: countersign.test\r\n"
@@ -41,7 +41,7 @@ class Way:
         self.at_once: Any = "yes"
         self.refuses = False
 
-    def ask(self, headers: Mapping[bytes, bytes], body: bytes) -> Future[Any] | None:
+    def ask(self, headers: Mapping[bytes, bytes], body: bytes) -> Waiting | None:
         if self.refuses:
             raise ValueError("not so")
         if b"x-usual" in headers:
@@ -54,7 +54,7 @@ class Way:
             answer.set_result(self.at_once)
         self.open.append(answer)
         self.came.set()
-        return answer
+        return Waiting(answer, self.ready)
 
     def ready(self, found: Any) -> Ready | None:
         text = f"quick {len(self.asked)}".encode()
@@ -175,9 +175,9 @@ async def test_what_is_no_plain_yes_goes_the_usual_way_which_is_told_what_failed
     assert bodies(await talk(server, WHOLE, CLOSE)) == [b"usual /quick 3 " + failed, LAST]
 
 
-async def test_a_way_that_breaks_leaves_its_error_to_the_usual_one(server: uvicorn.Server, way: Way) -> None:
+async def test_a_way_that_breaks_leaves_the_request_to_the_usual_one(server: uvicorn.Server, way: Way) -> None:
     way.refuses = True
-    assert bodies(await talk(server, WHOLE, CLOSE)) == [b"usual /quick 3 ValueError", LAST]
+    assert bodies(await talk(server, WHOLE, CLOSE)) == [b"usual /quick 3 NoneType", LAST]
 
 
 async def test_requests_behind_one_that_waits_are_answered_after_it(server: uvicorn.Server, way: Way) -> None:

@@ -51,7 +51,7 @@ class Services:
 
     def __post_init__(self) -> None:
         """The groups are of these services and nobody else's."""
-        object.__setattr__(self, "checks", GroupedRead(self.database, checks.read))
+        object.__setattr__(self, "checks", GroupedRead(self.database, checks.Reader().read))
         object.__setattr__(self, "proofs", GroupCommit(self.database, replays.take))
 
     def origin(self, code: str) -> str:

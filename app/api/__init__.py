@@ -103,7 +103,10 @@ def mount(app: FastAPI) -> None:
 
     app.state.passage = Passage(app.state.services)
     app.state.reports = Reports(app.state.services)
-    app.state.quick = {(b"GET", gate.PATH.encode()): gate.QuickCheck(app.state.passage, app.state.services)}
+    app.state.quick = {
+        (b"GET", gate.PATH.encode()): gate.QuickCheck(app.state.passage, app.state.services),
+        (b"POST", oauth.QuickIntrospection.route.encode()): oauth.QuickIntrospection(app.state.services),
+    }
     app.state.limits = Limits(app.state.services.calls_per_minute)
     app.state.allowed = _allowing(document["paths"])
     app.include_router(routers())

@@ -7,7 +7,6 @@ request that passes was written down already, in the database. Whatever is no ye
 
 from __future__ import annotations
 
-from asyncio import Future
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, cast
@@ -23,7 +22,7 @@ from app.actions.passing import KNOWN, Passage, Passed, Question
 from app.actions.services import Services
 from app.api.hot import HotRoute
 from app.api.problems import documented
-from app.api.quick import FAILED, Ready, as_sent
+from app.api.quick import FAILED, Ready, Waiting, as_sent
 from app.api.request_ids import request_id
 from app.api.route import Call
 from app.domain.errors import Refusal, Refused
@@ -100,13 +99,14 @@ class QuickCheck:
     def __init__(self, passage: Passage, services: Services) -> None:
         self._passage, self._services = passage, services
 
-    def ask(self, headers: Mapping[bytes, bytes], body: bytes) -> Future[Passed | None] | None:
+    def ask(self, headers: Mapping[bytes, bytes], body: bytes) -> Waiting | None:
         """Whether the request plainly may pass."""
-        return None if body else self._passage.plainly(_question(self._services, headers))
+        told = None if body else self._passage.plainly(_question(self._services, headers))
+        return None if told is None else Waiting(told, _yes)
 
-    def ready(self, found: Passed | None) -> Ready | None:
-        """The yes."""
-        return None if found is None else _ready(found)
+
+def _yes(passed: Passed | None) -> Ready | None:
+    return None if passed is None else _ready(passed)
 
 
 @lru_cache(maxsize=KNOWN)

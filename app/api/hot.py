@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.once import KEY_PARAMETER
+from app.api.quick import FAILED
 from app.api.route import ApiRoute, Call
 
 
@@ -33,6 +34,8 @@ class HotRoute(ApiRoute):
         return await self.guard(call, self._ask)
 
     async def _ask(self, call: Call) -> Response:
+        if FAILED in call.scope:
+            raise call.scope[FAILED]
         response: Response = await self.endpoint(call, **call.path_params)
         return response
 

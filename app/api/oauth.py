@@ -6,6 +6,8 @@ Forms are read strictly: repeated parameters are kept for those who refuse them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from hashlib import sha256
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -14,18 +16,25 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
 from app.actions import access, introspection
+from app.actions.callers import Shown
+from app.actions.introspection import Brought
+from app.actions.possession import Offered
 from app.actions.problems import STATUS
+from app.actions.services import Services
 from app.api import answers
 from app.api.guard import ServicesDep, shown
 from app.api.hot import HotRoute
 from app.api.problems import headers
-from app.api.route import ApiRoute, Call, media_type
+from app.api.quick import Ready, Waiting, as_sent
+from app.api.route import ApiRoute, Call, guards_of, media_type
 from app.domain.errors import Refusal, Refused
 from app.tokens import oauth
 from app.tokens.clients import ASSERTION_TYPE, Form
+from app.tokens.memory import Memory
 from app.tokens.oauth import Answer
 
 FORM = "application/x-www-form-urlencoded"
+_FORM = FORM.encode()
 MAX_FIELDS = 50
 JWKS_AGE_S = 300
 _ERRORS: Mapping[str, tuple[int, str]] = {
@@ -61,8 +70,13 @@ async def form_of(request: Request) -> Form:
     """The form in the body, in its order, repetitions kept. Raises `Refused` malformed."""
     if media_type(request) != FORM:
         raise Refused(Refusal("malformed", f"Send the parameters as {FORM}."))
+    return read_form(await request.body())
+
+
+def read_form(body: bytes) -> Form:
+    """The form in a body. Raises `Refused` malformed."""
     try:
-        text = (await request.body()).decode("ascii")
+        text = body.decode("ascii")
         if "%" in text or "+" in text or text.count("&") >= MAX_FIELDS:
             return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
         return [(name, value) for name, _, value in (each.partition("=") for each in text.split("&")) if name or value]
@@ -135,6 +149,41 @@ async def introspect(call: Call) -> Response:
         form = None  # told once it is known who asks
     told = await introspection.answer(services, shown(call), form, _address(call))
     return _answer(told) if isinstance(told, Answer) else Response(orjson.dumps(told), media_type="application/json")
+
+
+class QuickIntrospection:
+    """The claims of a token that is good, to a client that signs in with its secret, at the server's protocol."""
+
+    route = "/oauth2/introspect"
+
+    def __init__(self, services: Services) -> None:
+        self._judge = introspection.Plainly(services)
+        self._guards = as_sent(guards_of(services.base_url))
+        self._met: Memory[tuple[Brought, Ready]] = Memory()
+
+    def ask(self, headers: Mapping[bytes, bytes], body: bytes) -> Waiting | None:
+        """The read that tells; the same call again is read once."""
+        authorization = headers.get(b"authorization")
+        if authorization is None or headers.get(b"content-type") != _FORM or b"dpop" in headers:
+            return None
+        place = sha256(b"%d %b%b" % (len(authorization), authorization, body)).digest()
+        met = self._met.get(place) or self._read(place, authorization, body)
+        return None if met is None else Waiting(self._judge.ask(met[0]), partial(self._ready, met))
+
+    def _read(self, place: bytes, authorization: bytes, body: bytes) -> tuple[Brought, Ready] | None:
+        shown = Shown(authorization.decode("latin-1"), Offered((), "POST", self.route))
+        try:
+            brought = self._judge.read(shown, read_form(body))
+        except Refused:  # told by the usual way, once it is known who asks
+            return None
+        if brought is None:
+            return None
+        answer = orjson.dumps(brought.told)
+        head = [(b"content-length", b"%d" % len(answer)), (b"content-type", b"application/json")]
+        return self._met.keep(place, (brought, Ready(200, as_sent(head) + self._guards, answer)))
+
+    def _ready(self, met: tuple[Brought, Ready], found: Any) -> Ready | None:
+        return met[1] if self._judge.holds(met[0], found) else None
 
 
 @router.get("/.well-known/oauth-authorization-server", response_model=dict[str, Any], summary="RFC 8414 metadata")

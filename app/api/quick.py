@@ -8,7 +8,7 @@ made. So a quick way decides nothing that the usual one would not, and its bytes
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from fastapi import FastAPI
@@ -28,6 +28,13 @@ class Ready(NamedTuple):
     body: bytes = b""
 
 
+class Waiting(NamedTuple):
+    """What will be told, and what makes the answer of it: null for a request that goes the usual way after all."""
+
+    told: Future[Any]
+    ready: Callable[[Any], Ready | None]
+
+
 class Quick(Protocol):
     """A way to answer requests of one method and path. `route`: what the request's line in the log names; null: none is
     written.
@@ -35,12 +42,8 @@ class Quick(Protocol):
 
     route: str | None
 
-    def ask(self, headers: Mapping[bytes, bytes], body: bytes) -> Future[Any] | None:
-        """What will tell the answer; null for a request that goes the usual way. No header stands twice."""
-        ...
-
-    def ready(self, found: Any) -> Ready | None:
-        """The answer by what was told; null for a request that goes the usual way after all."""
+    def ask(self, headers: Mapping[bytes, bytes], body: bytes) -> Waiting | None:
+        """What the answer waits for; null for a request that goes the usual way. No header stands twice."""
         ...
 
 

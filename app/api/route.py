@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -118,9 +118,14 @@ def guarded(request: Request, response: Response) -> Response:
     """The answer with every guard it does not have yet."""
     there = {name for name, _ in response.raw_headers}
     response.raw_headers += request.scope.get(RATE, ())
-    guards = _GUARDS if request.app.state.services.base_url.startswith("https:") else _GUARDS[1:]
+    guards = guards_of(request.app.state.services.base_url)
     response.raw_headers += [guard for guard in guards if guard[0] not in there]
     return response
+
+
+def guards_of(base_url: str) -> Sequence[tuple[bytes, bytes]]:
+    """What every answer carries."""
+    return _GUARDS if base_url.startswith("https:") else _GUARDS[1:]
 
 
 async def not_there(request: Request, error: HTTPException) -> Response:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from asyncio import Future
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
@@ -100,21 +102,19 @@ class QuickHttp(BoundedHttp):
 
     def _ask(self, asked: _Asked) -> None:
         headers = dict(self.headers)
-        answer = None
+        waiting = None
         if len(headers) == len(self.headers):
             asked.begun = time.perf_counter()
-            try:
-                answer = asked.way.ask(headers, asked.body)
-            except Exception as error:  # noqa: BLE001 -- the usual way raises it, where it is told and logged
-                asked.scope[FAILED] = error
-        if answer is None:
+            with suppress(Exception):  # whatever it is, the usual way meets it too, and says so
+                waiting = asked.way.ask(headers, asked.body)
+        if waiting is None:
             self._go_on(asked)
             return
         asked.id = request_id(headers.get(b"x-request-id", b"").decode("latin-1")).encode()
         self.cycle = asked  # type: ignore[assignment]  # it has what uvicorn asks of one
-        answer.add_done_callback(partial(self._answered, asked))
+        waiting.told.add_done_callback(partial(self._answered, asked, waiting.ready))
 
-    def _answered(self, asked: _Asked, told: Future[Any]) -> None:
+    def _answered(self, asked: _Asked, make: Callable[[Any], Ready | None], told: Future[Any]) -> None:
         """It is known what the answer is, or that it is the usual way's."""
         if asked.disconnected or self.transport.is_closing():
             return
@@ -124,7 +124,7 @@ class QuickHttp(BoundedHttp):
         error = told.exception()
         if error is not None:
             asked.scope[FAILED] = error
-        ready = asked.way.ready(told.result()) if error is None else None
+        ready = make(told.result()) if error is None else None
         if ready is None:
             self._go_on(asked)
         else:

@@ -155,6 +155,15 @@ class Transaction:
         result = await self.connection.execute(statement, values)
         return result.all() if result.returns_rows else ()
 
+    async def fetch_raw(
+        self, statement: sa.Executable, values: Mapping[str, Any] = _NONE
+    ) -> tuple[Sequence[Sequence[Any]], Callable[[Sequence[Any]], Sequence[Any]]]:
+        """The same rows as the database sends them, and what converts one: for rows that are met again and again."""
+        if self.dialect == "postgresql":
+            rows, convert = await direct.fetch_raw(self.connection, statement, values)
+            return rows, convert or _as_it_is
+        return await self.fetch(statement, values), _as_it_is
+
     def insert(self, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
         """The dialect's insert, for its `ON CONFLICT`."""
         return insert_of(self.dialect, table)
@@ -166,6 +175,10 @@ class Transaction:
     async def put_once(self, table: sa.Table, row: Any) -> bool:
         """Insert one row unless a unique key of it is taken; whether it was inserted."""
         return bool(await self.fetch(_insert_once(self.dialect, table), values_of(row)))
+
+
+def _as_it_is(row: Sequence[Any]) -> Sequence[Any]:
+    return row
 
 
 _NOW = sa.select(sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)))

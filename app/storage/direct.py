@@ -72,6 +72,14 @@ async def fetch(
     connection: AsyncConnection, statement: sa.Executable, values: Mapping[str, Any]
 ) -> Sequence[Sequence[Any]]:
     """The rows of a constant statement, inside the connection's transaction. Raises what SQLAlchemy raises."""
+    records, convert = await fetch_raw(connection, statement, values)
+    return records if convert is None else [convert(record) for record in records]
+
+
+async def fetch_raw(
+    connection: AsyncConnection, statement: sa.Executable, values: Mapping[str, Any]
+) -> tuple[Sequence[Sequence[Any]], Callable[[Sequence[Any]], Sequence[Any]] | None]:
+    """The rows as the driver gives them, and what makes those of `fetch` of them (null: they are the same)."""
     made = compile_once(statement, tuple(values))
     adapted: Any = connection.sync_connection.connection.dbapi_connection  # type: ignore[union-attr]  # it is connected
     try:
@@ -88,7 +96,7 @@ async def fetch(
         raise DBAPIError.instance(
             made.text, None, translated, _ERROR, connection_invalidated=lost, dialect=_DIALECT
         ) from error
-    return records if not made.columns else [made.row(record) for record in records]
+    return records, made.row if made.columns else None
 
 
 def _translated(adapted: Any, error: Exception) -> Exception | None:

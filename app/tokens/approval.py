@@ -83,6 +83,10 @@ class Approval:
     def check(self, ring: KeyRing, now: datetime, audiences: frozenset[str] | None = None) -> None:
         """Whether it is valid now, and for one of `audiences` where they are given. Raises `TokenRefused`."""
         check_key(ring, self.token, now)
+        self.check_life(now, audiences)
+
+    def check_life(self, now: datetime, audiences: frozenset[str] | None = None) -> None:
+        """The same of a token whose key is known to count. Raises `TokenRefused`."""
         check_times(self.claims, "nbf", now, MAX_LIFE_S)
         if audiences is not None and self.audience not in audiences:
             raise TokenRefused("for another audience")

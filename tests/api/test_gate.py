@@ -60,9 +60,9 @@ async def test_the_servers_protocol_says_yes_in_the_same_bytes(gates: Gates, ngi
     answer = await nginx.get("/gate/check", headers=asked)
     way = QuickCheck(gates.passage, gates.world.services)
     sent = {name.lower(): value for name, value in answer.request.headers.raw}
-    told = way.ask(sent, b"")
-    assert told is not None
-    ready = way.ready(await told)
+    waiting = way.ask(sent, b"")
+    assert waiting is not None
+    ready = waiting.ready(await waiting.told)
     assert ready is not None
     assert (ready.status, ready.body) == (204, b"")
     assert ready.headers + as_sent([(b"x-request-id", b"mine")]) == as_sent(answer.headers.raw)
@@ -70,7 +70,7 @@ async def test_the_servers_protocol_says_yes_in_the_same_bytes(gates: Gates, ngi
     assert way.ask({}, b"") is None
     unknown = way.ask(sent | {b"countersign-gate-key": b"of no gate"}, b"")
     assert unknown is not None
-    assert way.ready(await unknown) is None
+    assert unknown.ready(await unknown.told) is None
 
 
 async def test_whoever_is_turned_away_is_told_by_a_problem_document(gates: Gates, nginx: httpx2.AsyncClient) -> None:

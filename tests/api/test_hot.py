@@ -9,11 +9,13 @@ from fastapi import APIRouter, FastAPI
 from starlette.responses import PlainTextResponse, Response
 
 from app.api.hot import Front, HotRoute, answers_head
+from app.api.oauth import QuickIntrospection
+from app.api.quick import Ready, as_sent
 from app.api.route import Call
 from app.domain.errors import Refusal, Refused
 from app.main import RequestLog
 from tests.actions.worlds import GATEWAY
-from tests.api.conftest import ACCESS, Api
+from tests.api.conftest import ACCESS, Api, basic
 
 router = APIRouter(route_class=HotRoute, prefix="/v1/things")
 
@@ -103,3 +105,40 @@ async def test_a_remembered_signature_gives_no_token_a_longer_life(calls: Api) -
     withdrawn = await calls.http.post(f"{ACCESS}/{filed['id']}/complete", json={"summary": "done"})
     assert withdrawn.is_success
     assert not await active()
+
+
+async def test_the_servers_protocol_introspects_in_the_same_bytes_and_only_where_the_answer_is_plain(
+    calls: Api,
+) -> None:
+    filed = await calls.file()
+    minted = (await calls.http.post(f"{ACCESS}/{filed['id']}/token")).json()["access_token"]
+    bearer = await calls.client("gate", ["introspect"], ["*"], [GATEWAY.replace("alma", "esploro")])
+    await calls.client("other", ["introspect"], ["*"], ["https://elsewhere.example"])
+    await calls.client("blind", ["sessions"], ["*"], [GATEWAY.replace("alma", "esploro")])
+    gate, other, blind = (basic(name, f"cs_a_secret_for_{name}_of_tests") for name in ("gate", "other", "blind"))
+    way = QuickIntrospection(calls.world.services)
+    calls.http.headers.pop("Authorization")
+
+    async def quick(body: bytes, **headers: str) -> Ready | None:
+        sent = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+        waiting = way.ask({b"content-type": b"application/x-www-form-urlencoded"} | sent, body)
+        return None if waiting is None else waiting.ready(await waiting.told)
+
+    form = f"token={minted}".encode()
+    usual = await calls.http.post("/oauth2/introspect", data={"token": minted}, headers={"Authorization": gate})
+    for _ in range(2):
+        answer = await quick(form, authorization=gate)
+        assert answer is not None
+        assert (answer.status, answer.body) == (usual.status_code, usual.content)
+        assert answer.headers == as_sent(usual.headers.raw)
+    for authorization in (other, blind, basic("gate", "of somebody else"), bearer, "Basic x", "x"):
+        assert await quick(form, authorization=authorization) is None
+    for body in (b"", b"token=x", form + b"&token=x", b"\xff", form + b"&client_secret=x", form + b"x"):
+        assert await quick(body, authorization=gate) is None
+    assert await quick(form) is None
+    assert await quick(form, authorization=gate, dpop="x") is None
+    assert await quick(form, authorization=gate, content_type="text/plain") is None
+    await calls.http.post(
+        f"{ACCESS}/{filed['id']}/complete", json={"summary": "done"}, headers={"Authorization": await calls.token()}
+    )
+    assert await quick(form, authorization=gate) is None
