@@ -36,7 +36,11 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
     ),
     "method-not-allowed": (405, "There is no such method here", "Use one of the methods that `Allow` names."),
     "stale": (412, "It has changed since you read it", "Read it again, and send the new `ETag` as `If-Match`."),
-    "too-large": (413, "The body is too large", "Send at most 1 MiB; of a recording, 64 MiB a part."),
+    "too-large": (
+        413,
+        "The body is too large",
+        "Send at most 1 MiB; of a recording, 64 MiB a part; of a file of sign-ins, 256 MiB.",
+    ),
     "unsupported-media-type": (
         415,
         "The body is of a type that is not read here",

@@ -29,6 +29,7 @@ from app.api import (
     roster,
     rules,
     sessions,
+    sign_ins,
     standing,
     tiles,
     trail,
@@ -44,7 +45,7 @@ __all__ = ["front", "mount", "routers"]
 
 ROOMS = (
     *(oauth, events, requests, sessions, recordings, admin, institutions, roster, rules),
-    *(standing, findings, webhooks, clients, trail, tiles, health),
+    *(standing, findings, sign_ins, webhooks, clients, trail, tiles, health),
 )
 HOT = (oauth.hot, gate.hot, sessions.hot)
 """Routes of `HotRoute`s, which stand in front of everything else."""

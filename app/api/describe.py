@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from app.api import examples
 from app.api.problems import MEDIA_TYPE, Problem
 from app.api.session_schemas import NewActivity
+from app.api.sign_in_schemas import NewSignIns
 from app.api.webhook_forms import WebhookMessage
 from app.api.webhooks import told
 
@@ -41,7 +42,8 @@ def description(router: APIRouter, version: str) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     for model in (Problem, WebhookMessage):
         schemas |= _schemas(model, "serialization")
-    schemas |= _schemas(NewActivity, "validation")  # what a hot route reads
+    for read in (NewActivity, NewSignIns):  # by routes that read their bodies themselves
+        schemas |= _schemas(read, "validation")
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no route answers with
         schemas.pop(name, None)
     for name, example in examples.SCHEMAS.items():

@@ -66,16 +66,34 @@ async def once(request: Request, services: ServicesDep, idempotency_key: Idempot
     """The key, with what it stands for: method, target and the exact body."""
     if idempotency_key is None:
         return Once(services, None)
+    return Once(services, Key(idempotency_key, sha256(asked(request) + await request.body()).digest()))
+
+
+def asked(request: Request) -> bytes:
+    """What a key stands for, up to the body."""
     target = request.scope.get("raw_path") or request.url.path.encode()
-    asked = b"\n".join((request.method.encode(), target, request.scope["query_string"], await request.body()))
-    return Once(services, Key(idempotency_key, sha256(asked).digest()))
+    return b"\n".join((request.method.encode(), target, request.scope["query_string"], b""))
+
+
+def streamed(call: Request, services: Services, fingerprint: bytes) -> Once:
+    """The same for a route that read its body in pieces: `fingerprint` is the SHA-256 of `asked` and these.
+
+    Raises `RequestValidationError`.
+    """
+    key = key_of(call)
+    return Once(services, None if key is None else Key(key, fingerprint))
 
 
 async def once_of(call: Request, services: Services) -> Once:
     """The same for a route that reads its call itself. Raises `RequestValidationError` for a key of another form."""
+    return await once(call, services, key_of(call))
+
+
+def key_of(call: Request) -> str | None:
+    """The key of a call. Raises `RequestValidationError` for one of another form."""
     given = call.headers.get(HEADER)
     try:
-        return await once(call, services, None if given is None else _KEY.validate_python(given))
+        return None if given is None else _KEY.validate_python(given)
     except ValidationError as error:
         raise RequestValidationError([each | {"loc": ("header", HEADER)} for each in error.errors()]) from None
 

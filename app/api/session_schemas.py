@@ -42,13 +42,15 @@ def _detail(value: Any) -> str | None:
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+Address = AfterValidator(_address)
+Clean = AfterValidator(_clean)
 
 
 class SessionClient(Strict):
     """Where the engineer is, as the gateway sees it."""
 
-    ip: Annotated[str, Field(max_length=45), AfterValidator(_address)]
-    user_agent: Annotated[str, Field(max_length=1000), AfterValidator(_clean)] = ""
+    ip: Annotated[str, Field(max_length=45), Address]
+    user_agent: Annotated[str, Field(max_length=1000), Clean] = ""
 
 
 class NewSession(Strict):
@@ -69,7 +71,7 @@ class Activity(Strict):
 
     at: Instant
     kind: Annotated[str, Field(min_length=1, max_length=40), Line]
-    summary: Annotated[str, Field(max_length=1000), AfterValidator(_clean)]
+    summary: Annotated[str, Field(max_length=1000), Clean]
     detail: Annotated[Any, AfterValidator(_detail)] = None  # once read, its JSON text
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from app.audit import replay_sign_ins
 from app.audit.evidence import Input
 from app.audit.findings import Fault
 from app.audit.world import Fields, ScanSeen, World
@@ -27,13 +28,6 @@ def scanned(world: World, entry: Entry, _: Fields | None) -> None:
     _weigh(world, entry, seen)
 
 
-def reconciled(world: World, entry: Entry, _: Fields | None) -> None:
-    """Sign-ins were reconciled; the input is kept."""
-    world.evidence(entry)
-    _environment(world, entry)
-    world.reconciled_at = entry.at
-
-
 def opened(world: World, entry: Entry, _: Fields | None) -> None:
     """Something wrong was found."""
     kind, environment = entry.data["kind"], entry.data["environment"]
@@ -50,6 +44,8 @@ def opened(world: World, entry: Entry, _: Fields | None) -> None:
         _weigh(world, entry, seen)
     elif world.sources.whole and found_by not in KINDS[kind]:
         raise Fault("finding-unfounded", "nothing of its append could have found this")
+    elif found_by == "sign-ins":
+        replay_sign_ins.found(world, entry)
 
 
 def moved(world: World, entry: Entry, _: Fields | None) -> None:
@@ -69,9 +65,9 @@ def moved(world: World, entry: Entry, _: Fields | None) -> None:
             raise Fault("finding-closed-unseen", "what a scan found is closed by a scan of the same environment")
         seen.closes -= 1
         _weigh(world, entry, seen)
-    elif entry.actor.kind == "person" and world.reconciled_at != entry.at:
+    elif entry.actor.kind == "person" and not _reconciled(world, entry):
         _judge_closer(world, entry, finding)
-    elif entry.actor.kind == "client" and world.reconciled_at != entry.at:
+    elif entry.actor.kind == "client" and not _reconciled(world, entry):
         raise Fault("finding-closed-unseen", "the institution closes what was found of the vendor, not a client")
 
 
@@ -91,7 +87,12 @@ def _found_by(world: World, entry: Entry, seen: ScanSeen | None) -> FoundBy:
         return "dispute"
     if seen is not None:
         return "scan"
-    return "sign-ins" if world.reconciled_at == entry.at else "clock"
+    return "sign-ins" if _reconciled(world, entry) else "clock"
+
+
+def _reconciled(world: World, entry: Entry) -> bool:
+    """Whether this append began with a reconciliation."""
+    return world.reconciled is not None and world.reconciled.at == entry.at
 
 
 def _scan_of(world: World, entry: Entry, environment: str | None) -> ScanSeen | None:
@@ -142,7 +143,7 @@ def _environment(world: World, entry: Entry) -> None:
 
 HANDLERS = {
     "scan.completed": scanned,
-    "sign_ins.reconciled": reconciled,
+    "sign_ins.reconciled": replay_sign_ins.reconciled,
     "finding.opened": opened,
     "finding.explained": moved,
     "finding.closed": moved,

@@ -100,6 +100,18 @@ class ScanSeen:
 
 
 @dataclass(slots=True)
+class SignInsSeen:
+    """The newest reconciliation: when and of what, and how many findings of each kind its append still owes.
+
+    `owed` is null where its input cannot be read.
+    """
+
+    at: datetime
+    environment: str
+    owed: Counter[str] | None
+
+
+@dataclass(slots=True)
 class World:
     """Everything known after the entries so far. `following`: events that the same append must go on with.
 
@@ -130,7 +142,8 @@ class World:
     standing_findings: dict[str, finding.Finding] = field(default_factory=dict)
     closed_findings: set[str] = field(default_factory=set)
     scanned: dict[str, ScanSeen] = field(default_factory=dict)
-    reconciled_at: datetime | None = None
+    reconciled: SignInsSeen | None = None
+    sign_ins_seen: dict[str, set[bytes] | None] = field(default_factory=dict)
     webhooks: set[str] = field(default_factory=set)
     following: deque[Event] = field(default_factory=deque)
     owed: dict[str, tuple[int, datetime, str, str]] = field(default_factory=dict)

@@ -20,17 +20,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
 
+from app.domain.data import Value
+from app.domain.finding import API_STAFF, UNMATCHED
 from app.domain.times import stamp
 
 TOLERANCE = timedelta(seconds=60)
 IMPL = "exl_impl"
 """The one account whose sign-ins a session can cover."""
-MAX_KEY = 16
+_KEY = 16
 
 
 class Confidence(StrEnum):
@@ -42,7 +44,7 @@ class Confidence(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SignIn:
+class SignIn(Value):
     """A sign-in of a vendor account as an environment records it.
 
     `readings`: the instant, or the two that it may be, rising; `ip`: null where it is not known; `result`: what the
@@ -57,7 +59,7 @@ class SignIn:
     def key(self) -> bytes:
         """16 bytes by which the same record is known again, wherever it comes from."""
         said = (self.account, *map(stamp, self.readings), self.ip or "", " ".join(self.result.casefold().split()))
-        return sha256("\n".join(said).encode("utf-8", "replace")).digest()[:MAX_KEY]
+        return sha256("\n".join(said).encode("utf-8", "replace")).digest()[:_KEY]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,25 @@ class _Reach:
 
 def _lasts(stay: Stay, other: Stay) -> bool:
     return (stay.ends, other.session) > (other.ends, stay.session)
+
+
+def kind_of(sign_in: SignIn) -> str:
+    """The kind of finding that a sign-in is which no session covers."""
+    return API_STAFF if sign_in.account == "exl_api" else UNMATCHED
+
+
+def describe(sign_in: SignIn, environment: str, zone: tzinfo) -> str:
+    """A sign-in that no session covers, for people, by the wall clock of a zone."""
+    shown = " or ".join(each.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z") for each in sign_in.readings)
+    utc = " or ".join(f"{each:%H:%M:%S}" for each in sign_in.readings)
+    where = "an address that is not known" if sign_in.ip is None else sign_in.ip
+    said = f" The environment says: {sign_in.result}" if sign_in.result else ""
+    return f"{sign_in.account} in {environment}, {shown} ({utc} UTC), from {where}. No session was open.{said}"
+
+
+def lasted(ended_at: datetime | None, not_after: datetime, now: datetime) -> datetime:
+    """Until when a session can cover a sign-in: its end, or now where it is not over; never beyond its grant."""
+    return min(now if ended_at is None else ended_at, not_after)
 
 
 def match(sign_ins: Sequence[SignIn], stays: Iterable[Stay]) -> list[Match | None]:

@@ -25,6 +25,8 @@ GRANTS: Mapping[sa.Table, str] = {
     tables.seals: _CHANGING,
     tables.standing_approvals: _CHANGING,
     tables.findings: _CHANGING,
+    tables.sign_ins: _APPEND_ONLY,
+    tables.reconciliations: _APPEND_ONLY,
     tables.scans: _CHANGING,
     tables.roster: _CHANGING,
     tables.requests: _CHANGING,

@@ -48,6 +48,7 @@ sessions = sa.Table(
     PrimaryKeyConstraint("log", "id"),
     Index(None, "id"),
     Index(None, "log", "request"),
+    Index(None, "log", "environment", "opened_at"),
     Index(None, "jti", unique=True),
     Index(None, "credential", unique=True),
     Index(None, "record_by", **_where("state = 'open'")),

@@ -140,6 +140,14 @@ async def find(tx: Transaction, wanted: Filter, limit: int, before: str | None =
     return [SessionRow(*found) for found in result]
 
 
+async def during(tx: Transaction, log: str, environment: str, begins: datetime, ends: datetime) -> list[SessionRow]:
+    """The sessions of an environment that were open between these instants, the bounds included, in their order."""
+    lasted = sa.or_(_TABLE.c.state.in_(LIVING), _TABLE.c.ended_at >= begins)
+    query = select_rows(_TABLE, SessionRow).where(_TABLE.c.log == log, _TABLE.c.environment == environment, lasted)
+    query = query.where(_TABLE.c.opened_at <= ends).order_by(_TABLE.c.opened_at, _TABLE.c.id)
+    return [SessionRow(*found) for found in await tx.connection.execute(query)]
+
+
 async def due(tx: Transaction, now: datetime, silent_since: datetime, limit: int) -> list[tuple[str, str]]:
     """`(log, id)` of sessions for which the clock has something to do: a grant over, a silence or a missing recording,
     events to seal.

@@ -27,6 +27,7 @@ from app.storage.finding_tables import findings, scans
 from app.storage.integrity_tables import seals
 from app.storage.proposal_tables import proposals
 from app.storage.session_tables import recording_keys, session_events, session_parts, session_segments, sessions
+from app.storage.sign_in_tables import reconciliations, sign_ins
 from app.storage.standing_tables import standing_approvals
 from app.storage.trail_tables import (
     Code,
@@ -43,7 +44,7 @@ from app.storage.trail_tables import (
 )
 from app.storage.witness_tables import cosignatures, publications, witness_sizes, witnesses
 
-__all__ = ["changes", "findings", "proposals", "scans", "stream"]
+__all__ = ["changes", "findings", "proposals", "reconciliations", "scans", "sign_ins", "stream"]
 __all__ += ["evidence", "leaves", "logs", "metadata", "outbox", "private_parts", "recording_keys", "session_events"]
 __all__ += ["seals", "session_parts", "session_segments", "sessions", "standing_approvals", "tiles"]
 __all__ += ["webhook_sequences", "webhooks"]

@@ -7,15 +7,16 @@ from datetime import timedelta
 
 import pytest
 
-from app.actions import findings
+from app.actions import findings, reconciliation
 from app.actions.finding_life import Sight, close_findings, open_findings, unseen
 from app.actions.ledger import Ledger, write
+from app.actions.reconciliation import Given
 from app.audit.evidence import input_blob
 from app.domain.errors import Refused
 from app.domain.events import WORKER, Actor, Event
-from app.domain.finding import UNINTENDED, UNMATCHED
+from app.domain.finding import UNINTENDED
+from app.domain.reconciliation import SignIn
 from app.domain.scan import Extract, User
-from app.domain.times import stamp
 from app.storage import findings as rows
 from app.storage import objects
 from app.storage.objects import EvidenceRow
@@ -106,16 +107,11 @@ async def test_a_finding_closed_without_a_scan_or_opened_by_nothing_is_found(enr
 async def reconcile(world: World) -> str:
     """A sign-in that matched nothing, as a reconciliation tells of it."""
     world.skip(timedelta(minutes=1))
-    sight = Sight(UNMATCHED, PLACE, "sign-ins", "02:41 from 203.0.113.90", ("exl_impl", "02:41", "203.0.113.90"))
-    actor = (await world.visitor(HEAD)).actor
-    span = {"from": stamp(world.now() - timedelta(days=1)), "to": stamp(world.now())}
-    data = {"environment": PLACE, **span, "source": "institution", "records": 1, "matched": 0, "evidence": []}
-    async with write(world.services, CODE) as book:
-        fresh = await unseen(book, [sight])
-        book.add(Event("sign_ins.reconciled", CODE, actor, data))
-        opened = await open_findings(book, actor, fresh)
-        await book.append()
-    return opened[0].id
+    at = world.now() - timedelta(hours=3)
+    lost = SignIn("exl_impl", (at,), "203.0.113.90", "success")
+    day = (at - timedelta(days=1), world.now())
+    given = Given(PLACE, *day, "institution", {lost.key(): lost}, "sha256:" + "ab" * 32, 1)
+    return (await reconciliation.reconcile(world.services, await world.visitor(HEAD), CODE, given)).opened[0]
 
 
 async def test_the_institution_closes_what_no_scan_can_see_again(enrolled: World) -> None:

@@ -96,6 +96,13 @@ BODIES: dict[str, Callable[[Ids], dict[str, Any]]] = {
         "client_secret": "s",
     },
     "POST /v1/institutions/{code}/findings/{finding_id}/explain": lambda _: {"text": "It was done."},
+    "POST /v1/institutions/{code}/sign-ins": lambda ids: {
+        "environment": ids["name"],
+        "from": "2026-11-01T00:00:00Z",
+        "to": "2026-11-02T00:00:00Z",
+        "source": "vendor",
+        "records": [{"at": "2026-11-01T12:00:00Z", "user_name": "exl_impl", "ip": "192.0.2.1", "result": "success"}],
+    },
     "POST /v1/webhooks": lambda ids: {"url": "https://a.example/", "types": ["*"], "institutions": [ids["code"]]},
     "PATCH /v1/webhooks/{webhook_id}": lambda _: {"types": ["request.approved"]},
     "POST /v1/clients": lambda ids: {"id": ids["client_id"], "scopes": ["admin"], "institutions": [ids["code"]]},
@@ -220,7 +227,7 @@ async def _ask(tenants: Tenants, counter: Counter, route: Route, caller: Caller,
         headers["Authorization"] = f"Bearer {caller.bearer}"
     cookies = {} if caller.cookie is None else {"Cookie": f"{SESSION_COOKIE}={caller.cookie}"}
     sent: dict[str, Any] = {}
-    if route.takes_json:
+    if str(route) in BODIES:  # also those of routes that read their bodies themselves
         sent["json"] = BODIES[str(route)](ids)
     elif route.method != "GET":
         sent["data"] = _form(ids) | {"csrf": caller.csrf}
