@@ -65,7 +65,7 @@ async def read_at(tx: Transaction, log: str, indexes: Sequence[int]) -> list[Sto
     """The entries of these indexes, those that there are, by rising index within every five hundred."""
     found: list[Stored] = []
     for start in range(0, len(indexes), CHUNK):
-        found += await _read(tx, _select(log).where(_LEAVES.c.idx.in_(indexes[start : start + CHUNK])))
+        found += await read_query(tx, select_entries(log).where(_LEAVES.c.idx.in_(indexes[start : start + CHUNK])))
     return found
 
 
