@@ -30,6 +30,8 @@ from app.actions.deliver import deliver
 from app.actions.deliver_webhooks import deliver_webhooks
 from app.actions.follow import NUMBERED, number
 from app.actions.logout import time_out
+from app.actions.observing import BATCH as OBSERVED
+from app.actions.observing import observe
 from app.actions.publishing import BATCH as PUBLISHED
 from app.actions.publishing import publish
 from app.actions.recordings import retain
@@ -72,6 +74,7 @@ DUTIES = (
     Duty("watch", watch_over, PACE_S, session_clock.BATCH),
     Duty("standing", standing.sweep, PACE_S, standing.BATCH),
     Duty("checkpoints", publish, PACE_S, PUBLISHED),
+    Duty("observing", observe, SLOW_PACE_S, OBSERVED),
     Duty("changes", number, PACE_S, NUMBERED),
     Duty("refusals", tell_refusals, SLOW_PACE_S / 4, sys.maxsize),
     Duty("sessions", time_out, SLOW_PACE_S, sys.maxsize),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from app.actions import clientrows, gatekeys, seals, standing_rows
 from app.actions.doctor_sessions import session_differences
-from app.actions.doctor_witnesses import declared_differences, witness_differences
+from app.actions.doctor_witnesses import declared_differences, observed_differences, witness_differences
 from app.actions.held import grant_row
 from app.actions.ledger import write
 from app.actions.opening import notify_text
@@ -166,8 +166,9 @@ class _Examination:
         for index in await entries.uncounted(self.tx, self.log, edge.size):
             self.find(index, "there is an entry that the head does not count")
         await self._judge_tree(edge)
-        async for words in witness_differences(self.tx, self.log):
-            self.find(None, words)
+        for differences in (witness_differences, observed_differences):
+            async for words in differences(self.tx, self.log):
+                self.find(None, words)
 
     def find(self, index: int | None, words: str) -> None:
         self.found.append(Difference(self.log, index, words))

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from app.actions.witnessing import AHEAD, FORK
 from app.domain.events import Entry
-from app.storage import nodes, witnesses
+from app.storage import entries, nodes, witnesses
 from app.storage.database import Transaction
+from app.storage.entries import LeafFilter
 from app.trail.checkpoint import Checkpoint
 from app.trail.note import Note
 from app.trail.proofs import ProofError
@@ -30,6 +31,19 @@ async def witness_differences(tx: Transaction, log: str) -> AsyncIterator[str]:
             yield f"{known.vkey} knows {known.size} entries, the log has {edge.size}: an old backup was restored"
         elif known.problem == FORK:
             yield f"{known.vkey} refuses the log: the {known.size} entries that it knows are not its beginning"
+
+
+async def observed_differences(tx: Transaction, log: str) -> AsyncIterator[str]:
+    """Whether what a log recorded of others is still their beginning."""
+    logs = {origin: name for name, origin, _ in await nodes.sizes(tx)}
+    for each in await entries.find(tx, log, LeafFilter(type="log.observed"), 1 << 31):
+        origin, size, root = (each.entry.data[name] for name in ("origin", "size", "root"))
+        try:
+            there = (await nodes.edge_at(tx, logs[origin], size)).root().hex()
+        except (KeyError, ProofError):
+            there = ""
+        if root != f"sha256:{there}":
+            yield f"entry {each.entry.index} observed {size} entries of {origin}, which are not its beginning"
 
 
 async def declared_differences(tx: Transaction, vendor: Sequence[Entry]) -> AsyncIterator[str]:

@@ -16,6 +16,7 @@ from app.actions.checkpoints import opened
 from app.actions.services import Services
 from app.actions.witnessing import Gathered, cosigned
 from app.domain.errors import Refused, Unavailable
+from app.domain.kinds import VENDOR
 from app.storage import publications
 
 BATCH = 8
@@ -47,9 +48,9 @@ async def _publish(services: Services, log: str, lease: str) -> None:
         detail = doubt.detail if isinstance(doubt, Unavailable) else doubt.refusal.detail
         _log.error("checkpoint not published", log=log, detail=detail)
         return
-    size = opened(gathered.signed).size
+    size, pace = opened(gathered.signed).size, None if log == VENDOR else OBSERVE_EVERY
     async with services.database.begin() as tx:
-        await publications.settle(tx, log, lease, size, await tx.now(), gathered.retry_at, OBSERVE_EVERY)
+        await publications.settle(tx, log, lease, size, await tx.now(), gathered.retry_at, pace)
 
 
 async def _gather(services: Services, log: str) -> Gathered:

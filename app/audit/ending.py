@@ -8,7 +8,7 @@ from typing import Any
 from app.audit import bundleform as form
 from app.audit.bundlereader import Bundle
 from app.audit.findings import Finding
-from app.audit.reading import PrivateParts, Proofs
+from app.audit.reading import PrivateParts, Proofs, Roots
 from app.audit.replay import Replay
 from app.audit.vendorfacts import VendorFacts
 from app.audit.world import World
@@ -81,6 +81,24 @@ def judge_opening(world: World, facts: VendorFacts | None, code: str | None) -> 
     if registered != world.opened_digest:
         words = "no such institution" if registered is None else "another entry 0"
         yield Finding(0, "registration", f"the vendor's log has registered {words}")
+
+
+def judge_observed(world: World, facts: VendorFacts | None, roots: Roots, origin: str) -> Iterator[Finding]:
+    """What this log and the vendor's recorded of each other is still there."""
+    if facts is None:
+        return
+    for each in facts.observed:
+        if each.origin != origin or not world.sources.whole:
+            continue
+        there = f"entry {each.index} of the vendor's log observed"
+        if each.size > roots.size:
+            yield Finding(None, "removed", f"{there} {each.size} entries, the bundle has {roots.size}")
+        elif f"sha256:{roots.found[each.size].hex()}" != each.root:
+            yield Finding(max(0, each.size - 1), "rewritten", f"{there} other entries before {each.size}")
+    if facts.head is not None and (seen := world.observed.get(facts.head.origin)) is not None:
+        size, root = seen
+        if size > facts.head.size or (size == facts.head.size and root != f"sha256:{facts.head.root.hex()}"):
+            yield Finding(None, "vendor-log", "the vendor's log is not the one that this trail has observed")
 
 
 def judge_files(bundle: Bundle, world: World, proofs: Proofs) -> Iterator[Finding]:

@@ -78,6 +78,18 @@ def _judge_time(world: World, entry: Entry, gone: Missing, what: str) -> None:
         world.find(entry, "erased-early", f"{what} was to be kept until {stamp(over)}")
 
 
+def observed(world: World, entry: Entry, _: Fields | None) -> None:
+    """The vendor's log was there, no shorter than before."""
+    origin, size, root = (entry.data[name] for name in ("origin", "size", "root"))
+    facts = world.sources.vendor
+    if facts is not None and facts.vendor is not None and origin != facts.vendor.origin:
+        raise Fault("observed-other", "the log that it observed is not the vendor's")
+    before = world.observed.get(origin)
+    if before is not None and (size < before[0] or (size == before[0] and root != before[1])):
+        raise Fault("observed-shrunk", "the log that it observed had more entries, or others, before")
+    world.observed[origin] = size, root
+
+
 def recorded(_: World, __: Entry, ___: Fields | None) -> None:
     """Nothing is to be judged beyond the form and the actor."""
 
@@ -96,6 +108,6 @@ HANDLERS = {
     "request.refused": recorded,
     "gate.refused": recorded,
     "evidence.read": recorded,
-    "log.observed": recorded,
+    "log.observed": observed,
 }
 """Type → rule."""

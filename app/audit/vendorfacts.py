@@ -10,6 +10,7 @@ from typing import Any
 from app.domain.errors import IllegalTransition
 from app.domain.events import Entry
 from app.domain.institution import Institution, evolve, opened
+from app.trail.checkpoint import Checkpoint
 
 # What was authorised just before a client was revoked may be recorded just after it.
 IN_FLIGHT = timedelta(seconds=60)
@@ -34,18 +35,30 @@ class Client:
         return code in self.institutions or "*" in self.institutions
 
 
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A tree of another log, as entry `index` of the vendor's tells of it: its `size` and its root (`sha256:…`)."""
+
+    index: int
+    origin: str
+    size: int
+    root: str
+
+
 @dataclass(slots=True)
 class VendorFacts:
     """The facts. `trail_keys`: verifier keys of logs, as `public` of `key.added`.
 
-    `anchored`: the verifier brought a key of the vendor's log, and it holds. `problems`: `(index, words)` of entries
-    that cannot be of such a log.
+    `observed`: trees of other logs. `head`: the vendor's own checkpoint, where it holds. `anchored`: the verifier brought
+    a key of the vendor's log, and it holds. `problems`: `(index, words)` of entries that cannot be of such a log.
     """
 
     vendor: Institution | None = None
     clients: dict[str, Client] = field(default_factory=dict)
     trail_keys: list[str] = field(default_factory=list)
     registered: dict[str, str] = field(default_factory=dict)
+    observed: list[Observed] = field(default_factory=list)
+    head: Checkpoint | None = None
     anchored: bool = False
     problems: list[tuple[int, str]] = field(default_factory=list)
 
@@ -73,6 +86,8 @@ class VendorFacts:
                 self.clients[entry.subject].revoked_at = entry.at
             case "key.added" if data["use"] == "trail":
                 self.trail_keys.append(data["public"])
+            case "log.observed":
+                self.observed.append(Observed(entry.index, data["origin"], data["size"], data["root"]))
             case "institution.registered" if data["code"] in self.registered:
                 return "an institution is registered twice"
             case "institution.registered":

@@ -62,7 +62,7 @@ def _prove(bundle: Bundle, ring: KeyRing, facts: VendorFacts, read: list[tuple[E
     origin = facts.vendor.origin
     keys = LogKeys(origin, ring.of(origin), told_keys(facts.trail_keys, origin))
     head, _ = keys.checkpoint(data, "the vendor's checkpoint")
-    facts.anchored = bool(keys.given)
+    facts.anchored, facts.head = bool(keys.given), head
     proofs = Proofs(bundle, data, head, vendor=True)
     for entry, leaf in read:
         proofs.judge(entry.index, leaf)

@@ -102,16 +102,25 @@ class _Verification:
         older = self._older(keys)
         replay = self._replay(export, facts)
         proofs = Proofs(bundle, checkpoint, None if head is None else head[0], vendor=False)
-        roots = Roots(frozenset(each.size for _, each, _ in older) | ({head[0].size} if head else set()))
+        roots = Roots(self._sizes(older, export["origin"], facts) | ({head[0].size} if head else set()))
         parts = PrivateParts(bundle.lines(form.PRIVATE, form.MAX_LINE))
         count = self._entries(replay, parts, proofs, roots, head)
         if head is not None:
             self._judge_head(head, roots, replay)
             self._judge_older(older, head[0], roots)
+        self.findings += ending.judge_observed(replay.world, facts, roots, export["origin"])
         self.findings += ending.judge_export(bundle, export, replay, parts, count)
         self.findings += ending.judge_opening(replay.world, facts, self.brought.enrolment)
         self.findings += ending.judge_files(bundle, replay.world, proofs)
         return self._report(export, replay, keys, facts, count)
+
+    @staticmethod
+    def _sizes(older: Sequence[Older], origin: str, facts: VendorFacts | None) -> frozenset[int]:
+        """The sizes at which the root is to be known."""
+        observed = () if facts is None else facts.observed
+        return frozenset(
+            [each.size for _, each, _ in older] + [each.size for each in observed if each.origin == origin]
+        )
 
     def _find(self, index: int | None, code: str, words: str) -> None:
         self.findings.append(Finding(index, code, words))

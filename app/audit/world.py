@@ -164,6 +164,7 @@ class World:
     engineers_proved: int = 0
     newest_sign_in: int = 0
     last_export: Entry | None = None
+    observed: dict[str, tuple[int, str]] = field(default_factory=dict)
     hashed_policy: tuple[Policy, str] | None = None
 
     @property

@@ -63,15 +63,16 @@ async def claim(tx: Transaction, log: str, lease: str, now: datetime, until: dat
 
 
 async def settle(
-    tx: Transaction, log: str, lease: str, size: int, now: datetime, retry_at: datetime | None, pace: timedelta
+    tx: Transaction, log: str, lease: str, size: int, now: datetime, retry_at: datetime | None, pace: timedelta | None
 ) -> bool:
     """The tree of `size` entries is published, and the log free again; false when the lease is no longer ours.
 
-    A log that grew further than what another log recorded of it is due to be observed again, at this pace.
+    A log that grew further than what another log recorded of it is due to be observed again, at this pace (null: it
+    never is).
     """
     kept = await read(tx, log)
     observe_at = kept.observe_at
-    if observe_at is None and size > kept.observed_size:
+    if pace is not None and observe_at is None and size > kept.observed_size:
         observe_at = now if kept.observed_at is None else max(now, kept.observed_at + pace)
     values = {"size": size, "at": now, "lease": None, "leased_until": None, "retry_at": retry_at}
     held = sa.update(_TABLE).where(_TABLE.c.log == log, _TABLE.c.lease == lease)
@@ -89,8 +90,14 @@ async def unobserved(tx: Transaction, now: datetime, limit: int) -> list[str]:
     return list((await tx.connection.execute(query)).scalars())
 
 
-async def observed(tx: Transaction, log: str, now: datetime, size: int, was_due: datetime) -> bool:
-    """Another log records it in this transaction, after which it has `size` entries; false when somebody else did."""
-    free = sa.update(_TABLE).where(_TABLE.c.log == log, _TABLE.c.observe_at == was_due)
-    done = free.values(observe_at=None, observed_at=now, observed_size=size)
+async def observed(tx: Transaction, log: str, now: datetime, size: int) -> bool:
+    """Another log records it in this transaction, after which it has `size` entries; false where it is not due."""
+    due = sa.update(_TABLE).where(_TABLE.c.log == log, _TABLE.c.observe_at <= now)
+    done = due.values(observe_at=None, observed_at=now, observed_size=size)
     return (await tx.connection.execute(done)).rowcount == 1
+
+
+async def observe_later(tx: Transaction, log: str, at: datetime) -> None:
+    """It could not be observed now."""
+    due = sa.update(_TABLE).where(_TABLE.c.log == log, _TABLE.c.observe_at.is_not(None))
+    await tx.connection.execute(due.values(observe_at=at))
