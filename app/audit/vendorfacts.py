@@ -49,7 +49,7 @@ class Observed:
 class VendorFacts:
     """The facts. `trail_keys`: verifier keys of logs, as `public` of `key.added`.
 
-    `observed`: trees of other logs. `head`: the vendor's own checkpoint, where it holds. `anchored`: the verifier brought
+    `observed`: trees of other logs. `head`: the vendor's own checkpoint, where it holds. `anchored`: the verifier has
     a key of the vendor's log, and it holds. `problems`: `(index, words)` of entries that cannot be of such a log.
     """
 
