@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from app.tokens import approval, keysets
+from app.tokens import keysets
 from app.tokens.access import api_audience
 from app.tokens.keys import KeyRing
 from tests.tokens import forge
@@ -26,7 +26,7 @@ def parts(token: str) -> list[str]:
 
 
 def claims_of(ring: KeyRing, token: str) -> dict[str, Any]:
-    return dict(approval.verify(ring, ISSUER, token, NOW).claims)
+    return dict(json.loads(forge.decode(parts(token)[1])))
 
 
 def header_of(ring: KeyRing) -> dict[str, Any]:
