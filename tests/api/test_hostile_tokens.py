@@ -20,7 +20,7 @@ AUDIENCE = "https://gateway.vendor.example/exu-esploro"
 UNREADABLE = {"huge", "a lone surrogate"}
 """Forms that are refused before anybody looks at the token."""
 OF_APPROVAL_TOKENS = {
-    *("payload not UTF-8", "a key twice in a detail", "nbf missing", "details missing"),
+    *("payload not UTF-8", "a key twice in a detail", "nbf missing", "details missing", "two details"),
     *(case for case in HOSTILE if case.startswith(("a detail ", "roles ", "grant ", "case "))),
     "a space before",
 }
