@@ -5,7 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 
-from bench import activity_batch, append_growth, create_approve, gate_check, introspect, long_poll, token_mint, verify
+from bench import (
+    activity_batch,
+    append_growth,
+    create_approve,
+    gate_check,
+    introspect,
+    long_poll,
+    reconcile,
+    token_mint,
+    verify,
+)
 from bench.measure import Result
 
 BENCHMARKS: dict[str, Callable[[], Result | Iterable[Result]]] = {
@@ -17,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[], Result | Iterable[Result]]] = {
     "long_poll": long_poll.run,
     "gate_check": gate_check.run,
     "activity_batch": activity_batch.run,
+    "reconcile": reconcile.run,
 }
 
 

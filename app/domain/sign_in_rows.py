@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from app.domain.accounts import ACCOUNTS
@@ -108,6 +109,7 @@ def _half_day(hour: int, half: str) -> int:
     return hour % 12 + (12 if half in "pP" else 0)
 
 
+@lru_cache(4096)  # few sign in from many places
 def address(text: str | None) -> str | None:
     """An IP address in its one form; null where there is none that can be read."""
     try:
@@ -120,7 +122,10 @@ def address(text: str | None) -> str | None:
 
 def result(text: str) -> str:
     """What the environment says of a sign-in, as one line that is safe to show."""
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text.strip())
+    text = text.strip()
+    if text.isprintable():
+        return text[:MAX_RESULT]
+    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     return shown[:MAX_RESULT]
 
 
@@ -205,5 +210,5 @@ class SignInFile:
 
 
 def _unquoted(text: str) -> str:
-    formula = _QUOTED.fullmatch(text.strip())
+    formula = _QUOTED.fullmatch(text.strip()) if "=" in text else None
     return text if formula is None else formula[1]
