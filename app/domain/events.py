@@ -9,10 +9,11 @@ from functools import cache, lru_cache
 from typing import Any, Literal, cast
 
 from app.domain.catalogue import CATALOGUE, RULES, VERSION, Rule, Spec
-from app.domain.data import exactly
+from app.domain.data import exactly, sorted_unique
 from app.domain.errors import CatalogueError
 from app.domain.ids import is_id
 from app.domain.kinds import VENDOR, Check, check_of, is_sha
+from app.domain.leaf_form import form, lists
 from app.domain.times import parse_stamp
 
 __all__ = ["CATALOGUE", "SERVICE", "WORKER", "Actor", "ActorKind", "Entry", "Event", "Spec", "check", "entry_from"]
@@ -118,6 +119,24 @@ def entry_from(obj: Mapping[str, Any]) -> Entry:
         return _entry(obj)
     except ValueError as error:
         raise CatalogueError(f"{obj.get('type')}: {error}") from None
+
+
+def entry_of_form(obj: Mapping[str, Any], leaf: bytes) -> Entry | None:
+    """The entry of a leaf whose bytes match the form of its type; None where only `entry_from` can tell.
+
+    `obj`: what the leaf's bytes hold, as UTF-8. Hot: met for every entry that is verified.
+    """
+    type_: Any = obj.get("type")
+    wanted = form(type_) if type(type_) is str else None
+    if wanted is None or wanted.fullmatch(leaf) is None:
+        return None
+    by, data = obj["actor"], obj["data"]
+    if not all(sorted_unique(data[name]) for name in lists(type_)):
+        return None
+    return Entry(
+        obj["index"], obj["id"], parse_stamp(obj["at"]), obj["institution"], type_, obj["subject"],
+        _actor(by["kind"], by["id"]), data, obj.get("private"),
+    )  # fmt: skip
 
 
 def _entry(obj: Mapping[str, Any]) -> Entry:

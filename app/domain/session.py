@@ -8,13 +8,13 @@ open ◄──► lost
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from app.domain.data import Value
+from app.domain.data import Value, replaced
 from app.domain.errors import IllegalTransition, require
 from app.domain.events import Entry
 from app.domain.times import parse_stamp
@@ -122,7 +122,7 @@ def evolve(session: Session, entry: Entry) -> Session:
         raise IllegalTransition(f"{entry.type} does not fit a session that is {session.state}")
     change = _CHANGES.get(entry.type)
     changes = {} if change is None else change(session, entry)
-    return replace(session, state=target, **changes)
+    return replaced(session, {"state": target, **changes})
 
 
 _Changes = Mapping[str, Any]

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from app.domain.data import Value
+from app.domain.data import Value, replaced
 from app.domain.errors import IllegalTransition, require
 from app.domain.events import Entry
 from app.domain.request.states import TERMINAL, TIMELESS, TRANSITIONS, UNSEEN, Status
@@ -160,7 +160,7 @@ def evolve(request: AccessRequest, entry: Entry) -> AccessRequest:
         return request
     change = _CHANGES.get(entry.type)
     changes = {} if change is None else change(request, entry)
-    return replace(request, status=target, updated_at=entry.at, **changes)
+    return replaced(request, {"status": target, "updated_at": entry.at, **changes})
 
 
 _Changes = Mapping[str, Any]
