@@ -40,7 +40,7 @@ openapi: ## describe the API anew, from its routes
 
 lock: ## pin what requirements/*.in and package.json name; UPGRADE=1 for newer versions
 	@scripts/setup test
-	@for set in uv runtime demo test fuzz; do \
+	@for set in uv runtime parquet demo test fuzz; do \
 		$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 			$$(test $$set != test || echo --override requirements/test-overrides.in) $(if $(UPGRADE),--upgrade) \
 			requirements/$$set.in --output-file requirements/$$set.txt || exit 1; \

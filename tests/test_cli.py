@@ -159,7 +159,7 @@ def test_a_trail_is_exported_as_rows(shell: Shell) -> None:
     assert (end["end"], end["entries"]) == (True, 2)
     shell.done("export", CODE, "--out", "some.csv", "--format", "csv", "--from", "1", "--to", "2")
     assert len((shell.folder / "some.csv").read_text().splitlines()) == 3
-    for wrong in (["--format", "parquet"], ["--from", "1"], ["--format", "csv", "--from", "99"]):
+    for wrong in (["--format", "xlsx"], ["--from", "1"], ["--format", "csv", "--from", "99"]):
         assert shell.run("export", CODE, "--out", "none", *wrong).returncode == 1
     assert not (shell.folder / "none").exists()
 

@@ -38,6 +38,7 @@ _EXPORTS: dict[int | str, dict[str, Any]] = {
             "application/zip": {"schema": {"type": "string", "format": "binary"}},
             "application/x-ndjson": {"schema": {"type": "string"}},
             "text/csv; charset=utf-8; header=present": {"schema": {"type": "string"}},
+            "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
         }
     }
 }
@@ -80,10 +81,11 @@ def _item(seen: Seen) -> dict[str, Any]:
 async def download(
     who: ReaderDep, services: ServicesDep, code: str, query: Annotated[schemas.ExportQuery, Query()]
 ) -> Response:
-    """The whole trail, or what concerns one request: a bundle that verifies offline, or rows (`jsonl`, `csv`).
+    """The whole trail, or what concerns one request: a bundle that verifies offline, or rows (`jsonl`, `csv`,
+    `parquet`).
 
-    Rows run from `from` (in) to `to` (out) and end with a marker. The export's own event is committed before the first
-    byte.
+    Rows run from `from` (in) to `to` (out) and end with a marker (in Parquet, its footer). The export's
+    own event is committed before the first byte.
     """
     if not is_code(code):
         raise Refused(NOT_FOUND)

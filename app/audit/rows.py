@@ -1,4 +1,5 @@
-"""Derived views: a trail as rows for other programs to read, JSON Lines or CSV (RFC 4180), one entry a row.
+"""Derived views: a trail as rows for other programs to read, JSON Lines or CSV (RFC 4180), one entry a row; Parquet
+is a room of its own (`parquet.py`).
 
 A row loses nothing: it carries the entry's index and leaf hash, and all ten fields of the entry, so that the leaf can
 be made again from it and hashed; and the private part, where whoever exports may see it. The last row is an end marker,
@@ -7,8 +8,9 @@ so that a stream that broke is seen. Views are for reading: what proves is the b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import orjson
 
@@ -50,7 +52,7 @@ class Form:
     row: Callable[[int, bytes, bytes | None], bytes]
     end: Callable[[End], bytes]
 
-    def rows(self, rows: Iterable[Row]) -> bytes:
+    def rows(self, rows: Sequence[Row]) -> bytes:
         """These rows, one after the other."""
         return b"".join(self.row(*each) for each in rows)
 
@@ -94,6 +96,25 @@ def neutral(cell: str) -> str:
 def _json_cell(text: bytes) -> str:
     """JSON as a cell. A semicolon, which parts cells in some locales, is written as its escape."""
     return text.decode().replace(";", "\\u003b")
+
+
+class View(Protocol):
+    """An export of rows on its way: its head, rows in order as they come, its end; each gives bytes to pass on."""
+
+    @property
+    def media_type(self) -> str:
+        """What the whole is."""
+
+    @property
+    def head(self) -> bytes:
+        """What it begins with."""
+
+    def rows(self, rows: Sequence[Row]) -> bytes:
+        """These come next."""
+
+    @property
+    def end(self) -> Callable[[End], bytes]:
+        """What it ends with."""
 
 
 FORMS: Mapping[str, Form] = {

@@ -23,7 +23,9 @@ def export(
     code: Annotated[str, typer.Argument(help="The institution's code.")],
     out: Annotated[Path, typer.Option(dir_okay=False, help="The file to write.")],
     request: Annotated[str | None, typer.Option(help="Only what concerns this access request (req_…).")] = None,
-    form: Annotated[str, typer.Option("--format", help="A bundle, which proves, or rows: jsonl or csv.")] = "bundle",
+    form: Annotated[
+        str, typer.Option("--format", help="A bundle, which proves, or rows: jsonl, csv or parquet.")
+    ] = "bundle",
     start: Annotated[int, typer.Option("--from", min=0, help="Rows: the first entry.")] = 0,
     stop: Annotated[int | None, typer.Option("--to", min=0, help="Rows: the entry to end before.")] = None,
 ) -> None:

@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa  # type: ignore[import-untyped]  # it has no stubs
 import pytest
+from pyarrow import parquet
 
+from app.actions import derived
 from app.actions.derived import take
 from app.actions.export import Asked
 from app.actions.operators import operator
+from app.audit.rows import COLUMNS
 from app.audit.verify import verify_bundle
+from app.domain.times import stamp
 from app.trail.hashing import leaf_hash
 from tests.actions.worlds import AUDITOR, CODE
 from tests.api.conftest import Api, events, signed_in
@@ -81,13 +86,45 @@ async def test_an_auditor_of_the_institution_gets_private_parts(enrolled: Api) -
 
 
 async def test_what_is_refused_is_no_export(calls: Api) -> None:
-    for query in ("format=parquet", "format=csv&from=99999", "format=bundle&to=3"):
+    for query in ("format=xlsx", "format=csv&from=99999", "format=bundle&to=3"):
         answer = await calls.http.get(f"{EXPORT}?{query}")
         assert answer.status_code == 422
     unknown = "req_" + "0" * 26
     assert (await calls.http.get(f"{EXPORT}?format=csv&request={unknown}")).status_code == 404
     assert await events(calls, "trail.exported") == []
-    assert "not built" in (await calls.http.get(f"{EXPORT}?format=parquet")).json()["errors"][0]["detail"]
+
+
+async def test_a_service_without_pyarrow_says_so(calls: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derived, "find_spec", lambda _: None)
+    answer = await calls.http.get(f"{EXPORT}?format=parquet")
+    assert answer.status_code == 422
+    assert "without Parquet" in answer.json()["errors"][0]["detail"]
+    assert await events(calls, "trail.exported") == []
+
+
+async def test_a_parquet_file_holds_the_rows_typed_and_its_footer_the_marker(enrolled: Api) -> None:
+    filed = await enrolled.file(environment="alma-production")
+    auditor = await signed_in(enrolled, AUDITOR)
+    rows, _ = await exported(enrolled, auditor)
+    answer = await enrolled.http.get(EXPORT, params={"format": "parquet"}, headers=auditor)
+    assert answer.headers["content-type"] == "application/vnd.apache.parquet"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{CODE}.parquet"'
+    file = parquet.ParquetFile(io.BytesIO(answer.content))
+    table = file.read().to_pylist()
+    assert tuple(table[0]) == COLUMNS
+    assert [row["leaf_hash"] for row in table[:-1]] == [row["leaf_hash"] for row in rows]
+    for row in table:
+        entry = {name: row[name] for name in ("type", "subject", "institution", "id", "index", "v")}
+        entry |= {"actor": {"id": row["actor_id"], "kind": row["actor_kind"]}, "data": orjson.loads(row["data"])}
+        entry |= {"at": stamp(row["at"])} | ({"private": row["private_hash"]} if row["private_hash"] else {})
+        assert leaf_hash(orjson.dumps(entry, option=orjson.OPT_SORT_KEYS)).hex() == row["leaf_hash"]
+    created = next(row for row in table if row["type"] == "request.created")
+    assert orjson.loads(created["private"])["fields"]["engineer_name"] == filed["engineer"]["name"]
+    end = orjson.loads(file.metadata.metadata[b"countersign.end"])
+    assert (end["entries"], end["with_private"]) == (len(table), True)
+    assert [event["format"] for event in await events(enrolled, "trail.exported")] == ["jsonl", "parquet"]
+    with pytest.raises(pa.ArrowInvalid):
+        parquet.ParquetFile(io.BytesIO(answer.content[:-20]))
 
 
 @pytest.mark.parametrize("form, size", [("jsonl", 100_000), ("csv", 20_000)])

@@ -165,7 +165,6 @@ async def test_a_trail_is_closed_to_others_as_if_there_were_none(enrolled: Api) 
 @pytest.mark.parametrize(
     "query,pointers",
     [
-        ("export?format=parquet", ["/format"]),
         ("export?format=xlsx", ["/format"]),
         ("export?format=bundle&from=1", ["/from"]),
         ("export?format=csv&from=99999", ["/from"]),

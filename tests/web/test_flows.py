@@ -217,7 +217,7 @@ async def test_an_auditor_takes_the_trail_home_and_nobody_else_does(site: Site) 
         assert answer.headers["content-type"] == "application/zip"
         assert name in answer.headers["content-disposition"]
         assert answer.content[:4] == b"PK\x03\x04"
-        assert (await site.post(site.form("/trail/export"), **{"as": "parquet"})).status_code == 422
+        assert (await site.post(site.form("/trail/export"), **{"as": "xlsx"})).status_code == 422
         rows = await site.post(site.form("/trail/export"), **{"as": "csv"})
         assert rows.headers["content-disposition"] == f'attachment; filename="{name.replace("zip", "csv")}"'
         assert rows.text.splitlines()[-1].startswith('"end",')
