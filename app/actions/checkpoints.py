@@ -104,17 +104,20 @@ async def _judge(tx: Transaction, code: str, head: SignedHead, last: SignedHead 
         raise Unavailable(detail, "trail-rolled-back") from error
 
 
-def signer(services: Services, code: str, origin: str) -> Signer:
-    """The signer of a log. Raises `Unavailable` where its key is missing."""
+def signers(services: Services, code: str, origin: str) -> list[Signer]:
+    """Who signs for a log: its key, or the old and the new one while it is being rotated.
+
+    Raises `Unavailable` where its key is missing.
+    """
     try:
-        return Signer.from_seed(origin, services.ring.trail(code).private)
+        return [Signer.from_seed(origin, key.private) for key in services.ring.trails(code)]
     except KeysError as error:
         raise Unavailable(str(error)) from error
 
 
 def _signed(services: Services, code: str, head: SignedHead) -> bytes:
     value = Checkpoint(head.origin, head.size, head.root)
-    return sign_checkpoint(value, signer(services, code, head.origin))
+    return sign_checkpoint(value, *signers(services, code, head.origin))
 
 
 async def verifier_keys(services: Services, code: str) -> list[str]:
@@ -123,4 +126,4 @@ async def verifier_keys(services: Services, code: str) -> list[str]:
         row = await institutions.read(tx, code)
     if row is None:
         raise Refused(NOT_FOUND)
-    return [signer(services, code, row.origin).verifier.vkey]
+    return [each.verifier.vkey for each in signers(services, code, row.origin)]

@@ -13,6 +13,7 @@ from app.actions import clientrows, gatekeys, seals, standing_rows
 from app.actions.doctor_sessions import session_differences
 from app.actions.doctor_witnesses import declared_differences, observed_differences, witness_differences
 from app.actions.held import grant_row
+from app.actions.keys import key_differences
 from app.actions.ledger import write
 from app.actions.opening import notify_text
 from app.actions.services import Services
@@ -147,7 +148,8 @@ class _Examination:
             self.find(None, "there is no institution of this log")
         elif self.log == VENDOR:
             await self._judge_vendor(vendor, kept)
-            self.found += [Difference(VENDOR, None, each) async for each in declared_differences(self.tx, vendor)]
+            for differences in (declared_differences(self.tx, vendor), key_differences(self.services, self.tx)):
+                self.found += [Difference(VENDOR, None, each) async for each in differences]
         else:
             replay.finish()
             told = replay.world.findings

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from app.actions.checkpoints import signer
+from app.actions.checkpoints import signers
 from app.actions.ledger import NOT_FOUND, write
 from app.actions.services import Services
 from app.actions.signin import Visitor
@@ -130,7 +130,7 @@ async def _pieces(services: Services, exported: Exported, checkpoint: bytes) -> 
         named = _Named()
         async for leaf in _leaves(tx, exported, about):
             named.learn(leaf)
-        key = signer(services, exported.code, exported.origin)
+        keys = signers(services, exported.code, exported.origin)
         parts = BundleParts(
             export=Export(
                 at=exported.at,
@@ -144,8 +144,8 @@ async def _pieces(services: Services, exported: Exported, checkpoint: bytes) -> 
             vendor=await _vendor(tx, exported, named.clients, vendor_note),
             private=_private(tx, exported, about),
             evidence=_evidence(tx, exported, sorted(named.evidence)),
-            verifier_keys=[key.verifier.vkey],
-            sign=lambda text: note.sign(text.decode(), [key]),
+            verifier_keys=[key.verifier.vkey for key in keys],
+            sign=lambda text: note.sign(text.decode(), keys),
         )
         async for piece in bundle_pieces(parts):
             yield piece

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-from app.actions.checkpoints import signer
-from app.actions.ledger import Ledger, write
+from app.actions.checkpoints import signers
+from app.actions.ledger import NOT_FOUND, Ledger, write
 from app.actions.services import Services
-from app.domain.errors import Refusal, Refused
+from app.domain.errors import Refusal, Refused, Unavailable
 from app.domain.events import Actor, Event
 from app.domain.kinds import VENDOR
 from app.storage import entries, institutions
 from app.storage.database import Transaction
 from app.storage.entries import LeafFilter
 from app.tokens.keyfiles import KeysError
-from app.tokens.keys import CLIENT, Rotation, SigningKey, create_trail, rotate
+from app.tokens.keys import (
+    CLIENT,
+    Rotation,
+    SigningKey,
+    create_trail,
+    finish_trail,
+    new_trail,
+    overlap_trail,
+    rotate,
+)
 from app.trail import canonical
+from app.trail.note import VerifierKey
 
 _ALL = 1 << 31
 
 
 async def untold_keys(services: Services, tx: Transaction) -> list[SigningKey]:
     """The token keys that the vendor's log does not tell of."""
-    told = {each.entry.data["kid"] for each in await entries.find(tx, VENDOR, LeafFilter(type="key.added"), _ALL)}
+    told = await _told_kids(tx, "key.added")
     return [key for key in services.ring.token_keys() if key.kid not in told]
 
 
@@ -34,7 +45,10 @@ def token_key_event(key: SigningKey, operator: Actor) -> Event:
 
 def trail_key_event(services: Services, log: str, origin: str, operator: Actor) -> Event:
     """`key.added` of a log's key; `public` is the verifier key that auditors note."""
-    key = signer(services, log, origin).verifier
+    return _trail_key_event(log, signers(services, log, origin)[0].verifier, operator)
+
+
+def _trail_key_event(log: str, key: VerifierKey, operator: Actor) -> Event:
     data = {"kid": key.key_id.hex(), "log": log, "public": key.vkey, "use": "trail"}
     return Event("key.added", VENDOR, operator, data)
 
@@ -74,6 +88,61 @@ async def rotate_client_keys(services: Services) -> Rotation:
     async with services.database.read() as tx:
         now = await tx.now()
     return rotate(directory, now, CLIENT)
+
+
+async def begin_trail_rotation(services: Services, log: str, operator: Actor) -> tuple[str, str]:
+    """From now on the key of a log and a new one both sign; the verifier keys of both.
+
+    The new one stands in the vendor's log before it signs anything. Raises `Refused` not-found, or where the keys were
+    given as values; `KeysError` while it is being rotated already.
+    """
+    directory = _directory(services)
+    async with write(services, VENDOR) as book:
+        row = await institutions.read(book.tx, log)
+        if row is None:
+            raise Refused(NOT_FOUND)
+        new = VerifierKey(row.origin, new_trail(directory, log).public)
+        if new.key_id.hex() not in await _told_kids(book.tx, "key.added"):
+            book.add(_trail_key_event(log, new, operator))
+            await book.append()
+    overlap_trail(directory, log)
+    return signers(services, log, row.origin)[0].verifier.vkey, new.vkey
+
+
+async def finish_trail_rotation(services: Services, log: str, operator: Actor) -> tuple[str, str]:
+    """From now on the new key of a log signs alone; the verifier keys of both. Raises as `begin_trail_rotation`."""
+    directory = _directory(services)
+    async with write(services, VENDOR) as book:
+        row = await institutions.read(book.tx, log)
+        if row is None:
+            raise Refused(NOT_FOUND)
+        both = [each.verifier for each in signers(services, log, row.origin)]
+        if len(both) < 2:
+            raise KeysError(f"the key of {log} is not being rotated")
+        kid = both[0].key_id.hex()
+        if kid not in await _told_kids(book.tx, "key.retired"):
+            book.add(Event("key.retired", VENDOR, operator, {"kid": kid}))
+            await book.append()
+    finish_trail(directory, log)
+    return both[0].vkey, both[1].vkey
+
+
+async def _told_kids(tx: Transaction, type_: str) -> set[str]:
+    return {each.entry.data["kid"] for each in await entries.find(tx, VENDOR, LeafFilter(type=type_), _ALL)}
+
+
+async def key_differences(services: Services, tx: Transaction) -> AsyncIterator[str]:
+    """Keys that sign a log and are not told of, or were retired."""
+    told, retired = await _told_kids(tx, "key.added"), await _told_kids(tx, "key.retired")
+    for row in await institutions.read_all(tx):
+        try:
+            kids = [each.verifier.key_id.hex() for each in signers(services, row.code, row.origin)]
+        except Unavailable as doubt:
+            yield f"{row.code} cannot be signed: {doubt.detail}"
+            continue
+        for kid in kids:
+            if kid not in told or kid in retired:
+                yield f"the key {kid} signs {row.code}, and the log {'retired it' if kid in told else 'knows it not'}"
 
 
 def _directory(services: Services) -> Path:

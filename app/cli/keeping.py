@@ -13,7 +13,7 @@ from app import bootstrap
 from app.actions.clients import SECRET_PREFIX, add_client, rotate_client
 from app.actions.institutions import Applied, plan
 from app.actions.institutions import apply as apply_world
-from app.actions.keys import rotate_client_keys, rotate_token_keys
+from app.actions.keys import begin_trail_rotation, finish_trail_rotation, rotate_client_keys, rotate_token_keys
 from app.actions.services import Services
 from app.actions.webhooks import WebhookView, overview
 from app.actions.world import read_client, read_world
@@ -21,6 +21,7 @@ from app.actions.worldspecs import World
 from app.actions.worldtable import WorldError
 from app.cli.common import NO, UNTRIED, echo_json, fail
 from app.cli.services import settings, this_operator, with_services
+from app.settings import Settings
 from app.tokens.keys import CLIENT, TOKENS, Rotation
 from app.tokens.keysets import has_keys
 from app.tokens.secrets import new_secret
@@ -118,13 +119,23 @@ def rotate_keys(
     client_keys: Annotated[
         bool, typer.Option("--client", help="The keys of our sign-in at providers (private_key_jwt) instead.")
     ] = False,
+    trail: Annotated[
+        str | None, typer.Option("--trail", metavar="CODE", help="The key of this trail instead: begin an overlap.")
+    ] = None,
+    finish: Annotated[bool, typer.Option("--finish", help="With --trail: end the overlap; the new key alone.")] = False,
     as_json: Json = False,
 ) -> None:
     """Let the next key sign tokens from now on, and make another next one; the first time, make both.
 
-    The key that signed until now is accepted as long as tokens of it live. Running services follow by themselves.
+    The key that signed until now is accepted as long as tokens of it live. Running services follow by themselves. The
+    key of a trail and the new one both sign until --finish: until then auditors and witnesses take note of the new one.
     """
     found = settings()
+    if finish and trail is None:
+        fail(UNTRIED, "--finish: name the trail with --trail")
+    if trail is not None:
+        _rotate_trail(found, trail, finish=finish, as_json=as_json)
+        return
     if found.keys_dir is not None and not has_keys(found.keys_dir, CLIENT if client_keys else TOKENS):
         bootstrap.make_first_keys(found)
         typer.echo("Made the first keys.", err=True)
@@ -141,6 +152,18 @@ def rotate_keys(
         echo_json(told)
     else:
         typer.echo(f"{done.current} signs now, {done.added} is next, {done.retired} is retired.")
+
+
+def _rotate_trail(found: Settings, code: str, *, finish: bool, as_json: bool) -> None:
+    async def run(services: Services) -> tuple[str, str]:
+        turn = finish_trail_rotation if finish else begin_trail_rotation
+        return await turn(services, code, this_operator(services))
+
+    old, new = with_services(run, found)
+    if as_json:
+        echo_json({"old": old, "new": new})
+    else:
+        typer.echo(f"{old} {'is retired' if finish else 'and the new key both sign now'}.\n{new}")
 
 
 @client.command("add")

@@ -32,7 +32,7 @@ RETIRED_FOR = timedelta(hours=2)
 """How long a retired key is kept: longer than any token lives (an hour at most, by policy)."""
 ALGORITHM = "ES256"
 _ORDER: tuple[State, ...] = ("current", "next", "retired")
-_PEM_BLOCK = re.compile(r"-----BEGIN [^-]+-----.+?-----END [^-]+-----", re.DOTALL)
+PEM_BLOCK = re.compile(r"-----BEGIN [^-]+-----.+?-----END [^-]+-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class KeySet:
     @classmethod
     def from_pems(cls, use: Use, pems: str, where: str) -> KeySet:
         """Of a text (PEM: the current key, then perhaps the next)."""
-        blocks = _PEM_BLOCK.findall(pems)
+        blocks = PEM_BLOCK.findall(pems)
         if not 1 <= len(blocks) <= 2:
             raise KeysError(f"{where}: give the current key as a PEM block, and perhaps the next as another")
         return cls(
