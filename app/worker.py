@@ -22,7 +22,7 @@ from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict
 
-from app.actions import clock, orphans, recordings, retention, roster_reviews, session_clock, standing
+from app.actions import alma_scans, clock, orphans, recordings, retention, roster_reviews, session_clock, standing
 from app.actions import deliver as delivery
 from app.actions import deliver_webhooks as hooks
 from app.actions.clock import lapse_changes, sweep, tell_refusals, tidy
@@ -63,6 +63,10 @@ async def _tidy(services: Services) -> int:
     return 0
 
 
+async def _scans(services: Services) -> int:
+    return await alma_scans.sweep(services)
+
+
 async def _webhooks(services: Services) -> int:
     return await deliver_webhooks(services, representation.body)
 
@@ -78,6 +82,7 @@ DUTIES = (
     Duty("changes", number, PACE_S, NUMBERED),
     Duty("refusals", tell_refusals, SLOW_PACE_S / 4, sys.maxsize),
     Duty("sessions", time_out, SLOW_PACE_S, sys.maxsize),
+    Duty("scans", _scans, SLOW_PACE_S / 4, alma_scans.BATCH),
     Duty("retention", retain, 60 * SLOW_PACE_S, recordings.BATCH),
     Duty("erasure", retention.erase_old, 360 * SLOW_PACE_S, retention.BATCH),
     Duty("orphans", orphans.sweep, 360 * SLOW_PACE_S, sys.maxsize),

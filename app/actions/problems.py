@@ -39,7 +39,7 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
     "too-large": (
         413,
         "The body is too large",
-        "Send at most 1 MiB; of a recording, 64 MiB a part; of a file of sign-ins, 256 MiB.",
+        "Send at most 1 MiB; of a recording, 64 MiB a part; of a list of users 1 GiB, of sign-ins 256 MiB.",
     ),
     "unsupported-media-type": (
         415,
@@ -78,6 +78,17 @@ _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
         422,
         "This key came with another request before",
         "Make a new Idempotency-Key for each new request; repeat one only with exactly the same body.",
+    ),
+    # Scanning accounts.
+    "scan-under-way": (
+        409,
+        "This environment is being scanned already",
+        "Wait as long as `Retry-After` says; what the scan under way finds shows in the list of findings.",
+    ),
+    "scan-failed": (
+        502,
+        "The users could not be read",
+        "`detail` says why. Nothing was changed; put it right, or upload the users as a file.",
     ),
     # Filing a request.
     "institution-unknown": (

@@ -24,7 +24,8 @@ from app.tokens.secrets import Secrets
 class Services:
     """The world, as actions see it.
 
-    `webhooks` posts to endpoints, witnesses' too. A log that grew has a checkpoint published `checkpoint_every`.
+    `webhooks` posts to endpoints, witnesses' too, and reads users from Alma. A log that grew has a checkpoint published
+    `checkpoint_every`.
     `base_url` has no slash at its end, `log_name` is the prefix of every log's origin, `mail_from` the sender's
     bare address (each mail says who speaks). What machines ask at machine speed is asked in groups: `checks`;
     `proofs` takes what may be shown once.

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from app.actions.passing import Passage
 from app.actions.reports import Reports
 from app.api import (
+    accounts,
     admin,
     clients,
     events,
@@ -45,7 +46,7 @@ __all__ = ["front", "mount", "routers"]
 
 ROOMS = (
     *(oauth, events, requests, sessions, recordings, admin, institutions, roster, rules),
-    *(standing, findings, sign_ins, webhooks, clients, trail, tiles, health),
+    *(standing, accounts, findings, sign_ins, webhooks, clients, trail, tiles, health),
 )
 HOT = (oauth.hot, gate.hot, sessions.hot)
 """Routes of `HotRoute`s, which stand in front of everything else."""
@@ -56,6 +57,7 @@ def routers() -> APIRouter:
     every = APIRouter(generate_unique_id_function=_named)
     for room in ROOMS:
         every.include_router(room.router)
+    every.include_router(accounts.files)
     for router in HOT:
         every.include_router(router)
     return every

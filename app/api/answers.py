@@ -242,6 +242,43 @@ class Finding(BaseModel):
     request: str | None
 
 
+class Account(BaseModel):
+    """One of the vendor's accounts. `problem`: what a request for it is refused with, where it may not be requested."""
+
+    id: str
+    names: Annotated[list[str], Field(description="every name under which it has appeared")]
+    may_be_requested: bool
+    problem: str | None
+    may_sign_in: str
+    why: str
+
+
+class Accounts(BaseModel):
+    """The vendor's accounts, and where that is published."""
+
+    items: list[Account]
+    source: str
+    next_cursor: str | None
+
+
+class BrokenRow(BaseModel):
+    """A row that could not be used: its line (of JSON: its place in the list, from 1), and why."""
+
+    line: int
+    detail: str
+
+
+class AccountScan(BaseModel):
+    """What came of a scan. Of `broken` rows the first are told; where there are any, nothing is closed."""
+
+    id: str
+    users: Annotated[int, Field(description="how many users were read")]
+    opened: Annotated[list[str], Field(description="findings opened by this scan")]
+    closed: Annotated[list[str], Field(description="findings closed by it")]
+    broken: Annotated[int, Field(description="rows that could not be used")]
+    broken_rows: list[BrokenRow]
+
+
 class Findings(BaseModel):
     """A page of findings."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from app.api import admin_examples
 from app.api.answers import AccessRequest
 from app.api.schemas import ASKED
+from app.domain.accounts import ACCOUNTS, SOURCE
 
 _AT, _LATER = "2026-11-22T09:51:16.123456Z", "2026-11-22T13:51:16.123456Z"
 _REQUEST = "req_01kam4x0a5e0a8gs2yt6y6a8nd"
@@ -118,6 +119,15 @@ _FINDING = {
     "request": _REQUEST,
 }
 
+_SUPPORT = ACCOUNTS["exl_support"]
+_ACCOUNT = {
+    "id": _SUPPORT.id,
+    "names": list(_SUPPORT.names),
+    "may_be_requested": _SUPPORT.problem is None,
+    "problem": _SUPPORT.problem,
+    "may_sign_in": _SUPPORT.may_sign_in,
+    "why": _SUPPORT.why,
+}
 SCHEMAS: Mapping[str, Any] = {
     **admin_examples.SCHEMAS,
     "AccessRequest": _SHOWN,
@@ -154,6 +164,16 @@ SCHEMAS: Mapping[str, Any] = {
                 "grant": _GRANT,
             }
         ],
+    },
+    "Account": _ACCOUNT,
+    "Accounts": {"items": [_ACCOUNT], "source": SOURCE, "next_cursor": None},
+    "AccountScan": {
+        "id": "scn_01kam6a1x9ee8s4rr0w7b5d2hq",
+        "users": 18452,
+        "opened": [_FINDING["id"]],
+        "closed": [],
+        "broken": 1,
+        "broken_rows": [{"line": 812, "detail": "it has 7 fields and not 8"}],
     },
     "NewAccessRequest": ASKED,
     "NewMessage": {"text": "It also fails on Sundays."},

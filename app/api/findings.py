@@ -36,9 +36,9 @@ _ANY = ("unauthorized", "insufficient-scope", "not-found", "unavailable")
 async def find(
     caller: Keeper, services: ServicesDep, code: str, query: Annotated[schemas.PageQuery, Query()]
 ) -> Response:
-    """What a dispute has found, and whether it was explained."""
+    """What scans, sign-in records and disputes have found, and whether it was explained."""
     found = await findings.page(services, caller, code, query.limit, query.cursor)
-    _keeps(caller)
+    keeps(caller)
     cursor = found[query.limit - 1].row.id if len(found) > query.limit else None
     listed = answers.Findings(items=[_answer(each) for each in found[: query.limit]], next_cursor=cursor)
     path = router.prefix.format(code=code)
@@ -56,7 +56,7 @@ async def find(
 async def explain(caller: Keeper, once: OnceDep, code: str, finding_id: str, body: schemas.NewMessage) -> Response:
     """The vendor's words stand beside what was found; another explanation takes the place of the first."""
     await findings.page(once.services, caller, code, 1, None)
-    _keeps(caller)
+    keeps(caller)
 
     async def act(services: Services) -> Response:
         explained = await findings.explain(services, caller, code, finding_id, body.text)
@@ -65,7 +65,8 @@ async def explain(caller: Keeper, once: OnceDep, code: str, finding_id: str, bod
     return await once(caller, act)
 
 
-def _keeps(caller: Caller) -> None:
+def keeps(caller: Caller) -> None:
+    """Raise `Refused` insufficient-scope for a client that may not see findings."""
     if findings.SCOPE not in caller.scopes:
         detail = f"This needs the scope {findings.SCOPE}."
         raise Refused(Refusal("insufficient-scope", detail, extra=(("scope", findings.SCOPE),)))

@@ -7,7 +7,7 @@ out, one too many, and one closed that is still there are found without knowing 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from app.audit import replay_sign_ins
 from app.audit.evidence import Input
@@ -15,7 +15,7 @@ from app.audit.findings import Fault
 from app.audit.world import Fields, ScanSeen, World
 from app.domain.events import Entry
 from app.domain.finding import DISPUTED, KINDS, SCANNED, Finding, FoundBy, closes, evolve, may_be_closed
-from app.domain.scan import ScanError, read_extracts
+from app.domain.scan import Extract, ScanError, read_extracts
 
 
 def scanned(world: World, entry: Entry, _: Fields | None) -> None:
@@ -23,7 +23,11 @@ def scanned(world: World, entry: Entry, _: Fields | None) -> None:
     blobs, data = world.evidence(entry), entry.data
     _environment(world, entry)
     whole = bool(blobs) and len(blobs) == len(data["evidence"])
-    seen = ScanSeen(entry.at, data["opened"], data["closed"], _wrong(entry, blobs) if whole else None)
+    extract = _extract(entry, blobs) if whole else None
+    wrong = None if extract is None else Counter(each.kind for each in extract.wrong())
+    seen = ScanSeen(entry.at, data["opened"], data["closed"], wrong, extract is not None and extract.broken > 0)
+    if seen.partial and seen.closes:
+        raise Fault("scan-form", "a scan that could not read every row closes nothing")
     world.scanned[data["environment"]] = seen
     _weigh(world, entry, seen)
 
@@ -101,8 +105,8 @@ def _scan_of(world: World, entry: Entry, environment: str | None) -> ScanSeen | 
     return seen if seen is not None and seen.at == entry.at else None
 
 
-def _wrong(entry: Entry, blobs: Sequence[object]) -> Mapping[str, int]:
-    """How many of each kind the kept input shows. Raises `Fault` where it is none."""
+def _extract(entry: Entry, blobs: Sequence[object]) -> Extract:
+    """What was kept of the input. Raises `Fault` where it is none."""
     if not all(isinstance(blob, Input) for blob in blobs):
         raise Fault("scan-form", "a scan keeps what it was computed from")
     try:
@@ -111,7 +115,7 @@ def _wrong(entry: Entry, blobs: Sequence[object]) -> Mapping[str, int]:
         raise Fault("scan-form", f"what was kept of the scan cannot be read: {error}") from error
     if (extract.environment, extract.users) != (entry.data["environment"], entry.data["users"]):
         raise Fault("scan-form", "what was kept is of another environment, or of another number of users")
-    return Counter(wrong.kind for wrong in extract.wrong())
+    return extract
 
 
 def _weigh(world: World, entry: Entry, seen: ScanSeen) -> None:
@@ -125,8 +129,9 @@ def _weigh(world: World, entry: Entry, seen: ScanSeen) -> None:
         each.kind for each in world.standing_findings.values() if (each.found_by, each.environment) == ("scan", place)
     )
     for kind in SCANNED:
-        words = f"the scan of {place} saw {seen.wrong.get(kind, 0)} of {kind}; {standing[kind]} findings stand"
-        _owe(world, entry, f"scan {kind} {place}", owing=seen.wrong.get(kind, 0) != standing[kind], words=words)
+        saw, stand = seen.wrong.get(kind, 0), standing[kind]
+        words = f"the scan of {place} saw {saw} of {kind}; {stand} findings stand"
+        _owe(world, entry, f"scan {kind} {place}", owing=stand < saw or (stand > saw and not seen.partial), words=words)
 
 
 def _owe(world: World, entry: Entry, key: str, *, owing: bool, words: str) -> None:

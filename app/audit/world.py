@@ -90,13 +90,14 @@ class Token:
 class ScanSeen:
     """A scan whose append is not over: what it said it opens and closes, and how many of each kind it saw.
 
-    `wrong` is null where its input cannot be read.
+    `wrong` is null where its input cannot be read; `partial`: some of its rows could not be.
     """
 
     at: datetime
     opens: int
     closes: int
     wrong: Mapping[str, int] | None
+    partial: bool
 
 
 @dataclass(slots=True)

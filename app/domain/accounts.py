@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+SOURCE = "the vendor's published notice on the accounts it uses in its customers' environments"
+"""Where the table is from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:

@@ -17,9 +17,13 @@ from app.domain.names import is_vendors, may_be_vendors, same
 
 VERSION: Final = "countersign/scan/1"
 INACTIVE: Final = "INACTIVE"
+PART: Final = 1 << 20
+"""Bytes of users in one part of what is kept: with one user more it is still an evidence blob."""
 _NO_STAFF: Final = frozenset({"patron", "200"})
 """The one role of Alma that lets nobody act as staff, by name and by type."""
 _SHOWN: Final = 200
+TEXTS: Final = ("primary_id", "first_name", "last_name", "full_name", "record_type", "account_type", "status")
+"""The texts of a user, in the order of the contract's columns."""
 
 
 class ScanError(ValueError):
@@ -109,15 +113,15 @@ class Extract:
     seen: tuple[User, ...]
 
     def wrong(self) -> list[Wrong]:
-        """Everything wrong, each thing once."""
+        """Everything wrong, each thing once. A row that could not be read may have been `exl_impl`."""
         found = [judge_user(user) for user in self.seen]
-        if not any(user.account == "exl_impl" for user in self.seen):
+        if not self.broken and not any(user.account == "exl_impl" for user in self.seen):
             found.append(Wrong(IMPL_CHANGED, "exl_impl", "exl_impl is not among the users"))
         by_key = {(each.kind, each.key): each for each in found if each is not None}
         return list(by_key.values())
 
-    def parts(self, size: int = 1_000) -> list[dict[str, Any]]:
-        """It as JSON values, with at most `size` users each; at least one."""
+    def parts(self, limit: int = PART) -> list[dict[str, Any]]:
+        """It as JSON values, each with users of about `limit` bytes; at least one."""
         header = {
             "v": VERSION,
             "environment": self.environment,
@@ -127,8 +131,16 @@ class Extract:
             "broken": self.broken,
             "lines": list(self.lines),
         }
-        pieces = [self.seen[start : start + size] for start in range(0, len(self.seen), size)] or [()]
-        return [header | {"part": n, "seen": [_plain(user) for user in piece]} for n, piece in enumerate(pieces)]
+        pieces: list[list[dict[str, Any]]] = [[]]
+        length = 0
+        for plain in map(_plain, self.seen):
+            size = len(json.dumps(plain, ensure_ascii=False).encode())
+            if length and length + size > limit:
+                pieces.append([])
+                length = 0
+            pieces[-1].append(plain)
+            length += size
+        return [header | {"part": n, "seen": piece} for n, piece in enumerate(pieces)]
 
 
 def read_extracts(parts: Sequence[bytes]) -> Extract:
@@ -172,10 +184,7 @@ def _user(value: Any) -> User:
         made = User(**{**value, "roles": tuple(roles)})
     except (KeyError, TypeError) as error:
         raise ScanError("a user of another form") from error
-    texts = [*(getattr(made, name) for name in _TEXTS), *made.roles]
+    texts = [*(getattr(made, name) for name in TEXTS), *made.roles]
     if not all(isinstance(text, str) for text in texts):
         raise ScanError("a user of another form")
     return made
-
-
-_TEXTS = ("primary_id", "first_name", "last_name", "full_name", "record_type", "account_type", "status")

@@ -83,6 +83,22 @@ class Answer:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer whole, whatever its status. `retry_after` as it was sent."""
+
+    status: int
+    media_type: str
+    retry_after: str | None
+    body: bytes
+
+    @property
+    def wait_s(self) -> float | None:
+        """How many seconds it asks to wait; null where it does not, or by a date."""
+        given = (self.retry_after or "").strip()
+        return float(given) if given.isdecimal() and given.isascii() and len(given) < 10 else None
+
+
 class Fetcher(httpx2.AsyncBaseTransport):
     """A transport for httpx2 (and for Authlib's clients) that keeps the rules above. Every failure is `FetchError`.
 
@@ -144,6 +160,18 @@ class Fetcher(httpx2.AsyncBaseTransport):
         async with httpx2.AsyncClient(transport=self, trust_env=False, follow_redirects=False) as client:
             response = await client.post(url, content=content, headers={"Content-Type": media_type})
         return Answer(response.status_code, response.headers.get("Content-Type", ""), response.content)
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> Fetched:
+        """What is at `url`, whatever the status. Raises `FetchError`, for a redirect too."""
+        if not self.is_allowed(url):
+            raise FetchError("scheme", url)
+        async with httpx2.AsyncClient(transport=self, trust_env=False, follow_redirects=False) as client:
+            response = await client.get(url, headers=headers)
+        if response.has_redirect_location or response.is_redirect:
+            raise FetchError("redirect", url)
+        return Fetched(
+            response.status_code, _media_type(response), response.headers.get("Retry-After"), response.content
+        )
 
     def is_public_address(self, url: str) -> bool:
         """False where the host of an allowed URL is written as an address that nothing is sent to."""
@@ -216,6 +244,10 @@ def check_json(response: httpx2.Response) -> httpx2.Response:
     url = str(response.request.url)
     if response.has_redirect_location or response.is_redirect:
         raise FetchError("redirect", url)
-    if response.headers.get("Content-Type", "").partition(";")[0].strip().lower() not in _JSON:
+    if _media_type(response) not in _JSON:
         raise FetchError("content-type", url)
     return response
+
+
+def _media_type(response: httpx2.Response) -> str:
+    return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()

@@ -167,12 +167,15 @@ class SessionNotice:
 
 @dataclass(frozen=True, slots=True)
 class ChangeFacts:
-    """The institution whose settings a mail is about, and who reads it: an admin, somebody who may give in advance, the
-    person concerned, or an address for notices. `link` leads to the change, to the page of what waits, or to the
-    sign-in; `at` is the instant of the mail's own event.
+    """The institution whose settings or findings a mail is about, and who reads it: an admin, somebody who may give in
+    advance, the person concerned, an address for notices; of findings an approver or admin (`keeper`), or the vendor's
+    auditor.
+
+    `link` leads to the change, to the page of what waits, to the finding, or to the sign-in; `at` is the instant of the
+    mail's own event.
     """
 
-    reader: Literal["admin", "giver", "person", "address"]
+    reader: Literal["admin", "giver", "person", "address", "keeper", "vendor_auditor"]
     at: datetime
     institution: str
     code: str
@@ -255,7 +258,28 @@ class StandingOffered:
         return "standing-offered"
 
 
-Settings = ChangeNotice | ReviewDue | StandingOffered
+@dataclass(frozen=True, slots=True)
+class FindingNotice:
+    """Findings were opened in one environment: sign-ins that match no session, or accounts that are not as intended.
+
+    `items` say what was found, the first of `count`; `vendor` and `product` are names.
+    """
+
+    event: Literal["sign-in", "accounts"]
+    change: ChangeFacts
+    vendor: str
+    product: str
+    tier: Literal["production", "sandbox"]
+    items: tuple[str, ...]
+    count: int
+
+    @property
+    def kind(self) -> str:
+        """`finding`."""
+        return "finding"
+
+
+Settings = ChangeNotice | ReviewDue | StandingOffered | FindingNotice
 Facts = ApprovalNeeded | Outcome | Conversation | ImplementationNotice | SessionNotice | Settings
 _BY_NAME = {kind.__name__: kind for kind in get_args(Facts)}
 

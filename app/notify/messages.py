@@ -21,6 +21,7 @@ from app.notify.facts import (
     ChangeNotice,
     Conversation,
     Facts,
+    FindingNotice,
     ImplementationNotice,
     Outcome,
     RequestFacts,
@@ -29,6 +30,7 @@ from app.notify.facts import (
     StandingOffered,
     frame,
 )
+from app.notify.finding_messages import finding_sheet
 from app.notify.session_messages import session_sheet
 from app.notify.settings_messages import offered_sheet, review_sheet
 from app.notify.sheets import Sheet, common, roles_of, thread
@@ -82,7 +84,7 @@ def render(facts: Facts, receipt: bytes) -> Message:
 
 
 def _parts(about: RequestFacts | ChangeFacts, words: Words, sheet: Sheet, receipt: str) -> dict[str, object]:
-    values, side = sheet.values, "vendor" if about.reader == "engineer" else "institution"
+    values, side = sheet.values, "vendor" if about.reader in {"engineer", "vendor_auditor"} else "institution"
 
     def pairs(names: tuple[str, ...], first: str, second: str) -> list[tuple[Phrase, Phrase]]:
         told = [name for name in names if words.knows_all(second.format(name), values)]
@@ -127,6 +129,8 @@ def _sheet(facts: Facts, words: Words) -> Sheet:
             return review_sheet(facts, words)
         case StandingOffered():
             return offered_sheet(facts, words)
+        case FindingNotice():
+            return finding_sheet(facts, words)
 
 
 def _approval_needed(facts: ApprovalNeeded, words: Words) -> Sheet:

@@ -12,6 +12,7 @@ from app.notify.facts import (
     ChangeNotice,
     Conversation,
     Facts,
+    FindingNotice,
     ImplementationNotice,
     Outcome,
     Remark,
@@ -107,6 +108,15 @@ SETTINGS = ChangeFacts(
     time_zone="Europe/Vienna",
     link="https://countersign.example/settings/changes/chg_01kdg9w2mtf0ab3c8r5ynq7zxe",
 )
+FOUND = FindingNotice(
+    event="sign-in",
+    change=replace(SETTINGS, reader="keeper", link="https://countersign.example/accounts"),
+    vendor="Ex Libris",
+    product="Alma",
+    tier="production",
+    items=("exl_impl, 2026-11-14T01:41:12Z, from 203.0.113.90",),
+    count=1,
+)
 LONGER = ChangeNotice(
     "proposed",
     SETTINGS,
@@ -168,6 +178,14 @@ SAMPLES: dict[str, Facts] = {
     "change applied": replace(LONGER, event="applied", lapses_at=None, follows=True),
     "change rejected": replace(LONGER, event="rejected", lapses_at=None, follows=True, words="Not in December."),
     "changes lapsed": replace(LONGER, event="lapsed", titles=("One", "Another"), turns=(), by=None, follows=True),
+    "finding of a sign-in": FOUND,
+    "findings of a scan": replace(
+        FOUND,
+        event="accounts",
+        items=("“Ex Libris, Support” (EXL_SD): active, 4 roles", "exl_impl is missing"),
+        count=14,
+    ),
+    "finding, to the vendor": replace(FOUND, change=replace(FOUND.change, reader="vendor_auditor")),
     "change of a person": replace(LONGER, event="applied", change=replace(SETTINGS, reader="person")),
     "review of people due": REVIEW,
     "review of one person due": replace(REVIEW, people=1),

@@ -165,7 +165,7 @@ def poisoned(facts: Any, text: str) -> Any:
             changes[field.name] = text
         elif field.name == "roles":
             changes[field.name] = (text, text, text)
-        elif field.name == "titles":
+        elif field.name in {"titles", "items"}:
             changes[field.name] = (text, text)
         elif field.name == "turns":
             changes[field.name] = tuple(poisoned(turn, text) for turn in value)
