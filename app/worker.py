@@ -14,7 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
@@ -137,6 +137,30 @@ def _line(logger: Any, method: str, event: EventDict) -> bytes:
     return orjson.dumps(event, default=repr, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
 
 
+class _Lines:
+    """A stream whose lines go out together: those of one turn of the loop by one write; outside of a loop, at once."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.write = stream.write
+        self._stream = stream
+        self._due = False
+
+    def flush(self) -> None:
+        """Soon."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._stream.flush()
+            return
+        if not self._due:
+            self._due = True
+            loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._due = False
+        self._stream.flush()
+
+
 def configure_logs() -> None:
     """Lines of JSON on standard error: ours, and those of libraries from warnings on."""
     shared = (
@@ -157,6 +181,6 @@ def configure_logs() -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.INFO)  # when it listens, and when it stops
     structlog.configure(
         processors=[_line],
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", _Lines(sys.stderr.buffer))),
         cache_logger_on_first_use=True,
     )

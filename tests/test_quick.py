@@ -219,3 +219,15 @@ async def test_an_answer_that_a_stop_cut_off_closes_the_connection(server: uvico
     await asyncio.wait_for(way.came.wait(), 30)
     way.open[0].cancel()
     assert await talking == b""
+
+
+async def test_a_connection_that_rests_is_closed_after_a_while_and_not_before(server: uvicorn.Server) -> None:
+    server.config.timeout_keep_alive = 1
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+    began = asyncio.get_running_loop().time()
+    for n in (1, 2):
+        writer.write(WHOLE)
+        await asyncio.wait_for(reader.readuntil(b"quick %d" % n), 30)
+    assert await asyncio.wait_for(reader.read(), 30) == b""
+    assert asyncio.get_running_loop().time() - began >= 1
+    writer.close()

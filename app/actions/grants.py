@@ -16,11 +16,11 @@ from app.actions.held import Held, grant_row, hold
 from app.actions.ledger import lock, unwrap
 from app.actions.requests import hold_served
 from app.actions.services import Services
-from app.audit.derive import Derived, derive, evidence_named
+from app.audit.derive import Derived
 from app.domain.errors import Refusal
 from app.domain.events import Actor, Event
 from app.domain.request import AccessRequest, Grant, may_mint
-from app.storage import clients, entries, grants, objects
+from app.storage import clients, grants
 from app.storage.grants import TokenRow
 from app.tokens import approval
 from app.tokens.approval import SupportAccess
@@ -61,20 +61,13 @@ async def _mint(held: Held, caller: Caller, jkt: str | None) -> Minted | Refusal
     grant = may_mint(held.request, held.book.now)
     if isinstance(grant, Refusal):
         return grant
-    derived = await _derived(held)
+    book = held.book
+    derived = await book.services.derivations.derive(book.tx, book.code, held.request.id)
     if isinstance(derived, Refusal):
         return derived
     if not await _same(held, grant, derived):
         return Refusal("grant-not-derivable", "What the database says is not what the trail gives.")
     return await _signed(held, caller, grant, jkt)
-
-
-async def _derived(held: Held) -> Derived | Refusal:
-    """What the request's own entries and their countersignatures give."""
-    book = held.book
-    stored = await entries.entries_about(book.tx, book.code, held.request.id)
-    blobs = await objects.read_many(book.tx, book.code, evidence_named(stored))
-    return derive(stored, blobs, held.request.id)
 
 
 async def _same(held: Held, grant: Grant, derived: Derived) -> bool:

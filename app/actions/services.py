@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from app.actions.derivation import Derivations
 from app.actions.followers import Followers
 from app.identity.http import Fetcher
 from app.identity.provider import ProviderClient
@@ -49,6 +50,7 @@ class Services:
     checkpoint_every: timedelta = timedelta(minutes=10)
     checks: GroupedRead[Asked, Found] = field(init=False, repr=False)
     proofs: GroupCommit[ReplayRow, bool] = field(init=False, repr=False)
+    derivations: Derivations = field(default_factory=Derivations, repr=False)
 
     def __post_init__(self) -> None:
         """The groups are of these services and nobody else's."""

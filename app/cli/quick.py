@@ -53,6 +53,8 @@ class QuickHttp(BoundedHttp):
 
     _asks: _Asked | None = None
     """The request that is being read, where it is one of a quick way."""
+    _rests_since: float | None = None
+    _resting: asyncio.TimerHandle | None = None
     _dated: tuple[object, bytes] = ((), b"")
 
     def on_headers_complete(self) -> None:
@@ -137,9 +139,41 @@ class QuickHttp(BoundedHttp):
         asked.response_complete = True
         if not asked.keep_alive:
             self.transport.close()
-        self.on_response_complete()
+        if self.pipeline or self.flow.read_paused:
+            self.on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self._rest()
         if asked.way.route is not None:
             tell(asked.id.decode(), asked.method.decode(), asked.way.route, ready.status, asked.begun)
+
+    def _rest(self) -> None:
+        """Nothing is asked for: the peer may keep the connection for a while. One timer sees to many such times."""
+        self._rests_since = self.loop.time()
+        if self._resting is None:
+            self._resting = self.loop.call_later(self.timeout_keep_alive, self._look_after)
+
+    def _look_after(self) -> None:
+        self._resting = None
+        if self._rests_since is None:  # something came, and its answer begins this anew
+            return
+        left = self._rests_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._resting = self.loop.call_later(left, self._look_after)
+        else:
+            self.timeout_keep_alive_handler()
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Something came, or the usual way looks after the connection."""
+        self._rests_since = None
+        if self.timeout_keep_alive_task is not None:
+            super()._unset_keepalive_if_required()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody rests any more."""
+        if self._resting is not None:
+            self._resting.cancel()
+        super().connection_lost(exc)
 
     def _date(self) -> bytes:
         """The headers that uvicorn gives every answer; it makes them anew each second."""

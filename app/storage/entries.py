@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
@@ -26,6 +26,7 @@ _COMMON = (
     *("institution.", "environment.", "policy.", "identity_provider.", "change.", "person."),
     *("trail.", "vendor.", "stop_code."),
 )
+_USE = ("token.", "session.")
 _COMMON_TYPES = tuple(type_ for type_ in CATALOGUE if type_.startswith(_COMMON) or type_.endswith(".erased"))
 
 
@@ -138,6 +139,25 @@ async def entries_about(tx: Transaction, log: str, request: str) -> list[Stored]
     return await read_query(tx, select_entries(log).where(chosen))
 
 
+async def grounds_of(tx: Transaction, log: str, request: str) -> list[tuple[int, bytes, bytes | None]]:
+    """Index, leaf and private part, unread, of the same entries but those of tokens and sessions, by rising index: what
+    a grant rests on, which nothing that is done with it changes.
+    """
+    rows = [(index, leaf, part) for index, leaf, part in await tx.fetch(_GROUNDS, {"log": log, "request": request})]
+    standing = sorted(
+        {str(each.entry.data["standing"]) for each in read_grounds(row for row in rows if _STANDING in row[1])}
+    )
+    if not standing:
+        return rows
+    query = select_entries(log).add_columns(_LEAVES.c.idx).where(_LEAVES.c.subject.in_(standing))
+    return sorted([*rows, *((index, leaf, part) for leaf, part, index in await tx.connection.execute(query))])
+
+
+def read_grounds(rows: Iterable[tuple[int, bytes, bytes | None]]) -> list[Stored]:
+    """The entries of `grounds_of`."""
+    return [_stored(leaf, part) for _, leaf, part in rows]
+
+
 async def entries_of(tx: Transaction, log: str, request: str) -> list[Stored]:
     """The entries whose subject is the request, or whose `data.request` or `data.about` names it, by rising index."""
     rows = await tx.fetch(_OF_REQUEST, {"log": log, "request": request})
@@ -204,6 +224,23 @@ def select_entries(log: str | sa.BindParameter[str]) -> sa.Select[Any]:
 
 
 _OF_REQUEST = select_entries(sa.bindparam("log")).where(_LEAVES.c.request == sa.bindparam("request"))
+_STANDING = b'"standing":"sta_'
+"""What a leaf has that names a standing approval: its bytes are canonical, and no text in it has a bare quote."""
+_GROUNDS = (
+    sa.select(_LEAVES.c.idx, _LEAVES.c.leaf, _PARTS.c.part)
+    .outerjoin_from(_LEAVES, _PARTS, sa.and_(_PARTS.c.log == _LEAVES.c.log, _PARTS.c.idx == _LEAVES.c.idx))
+    .where(
+        _LEAVES.c.log == sa.bindparam("log"),
+        sa.or_(
+            sa.and_(
+                _LEAVES.c.request == sa.bindparam("request"),
+                _LEAVES.c.type.not_in([sa.literal(type_) for type_ in CATALOGUE if type_.startswith(_USE)]),
+            ),
+            _LEAVES.c.type.in_([sa.literal(type_) for type_ in _COMMON_TYPES]),
+        ),
+    )
+    .order_by(_LEAVES.c.idx)
+)
 _OF_PERSON = select_entries(sa.bindparam("log")).where(
     sa.or_(
         _LEAVES.c.idx == 0,

@@ -40,9 +40,18 @@ async def read(tx: Transaction, log: str, digest: str) -> bytes | None:
 
 async def read_many(tx: Transaction, log: str, digests: Sequence[str]) -> dict[str, bytes]:
     """The blobs of these digests, those that there are."""
+    if tx.dialect == "postgresql":
+        rows = await tx.fetch(_MANY, {"log": log, "digests": list(digests)}) if digests else ()
+        return {row[0]: row[1] for row in rows}
     found: dict[str, bytes] = {}
     for start in range(0, len(digests), 500):
         some = digests[start : start + 500]
         query = sa.select(_TABLE.c.digest, _TABLE.c.blob).where(_TABLE.c.log == log, _TABLE.c.digest.in_(some))
         found |= {row.digest: row.blob for row in await tx.connection.execute(query)}
     return found
+
+
+_MANY = sa.select(_TABLE.c.digest, _TABLE.c.blob).where(
+    _TABLE.c.log == sa.bindparam("log"),
+    _TABLE.c.digest == sa.func.any(sa.bindparam("digests", type_=sa.ARRAY(sa.String))),
+)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from app.actions import decisions, grants, introspection
+from app.domain.errors import CatalogueError, Refused
 from app.storage import tables
 from tests.actions.attacks import TRAIL, behind, read_row, rewrite, trail
 from tests.actions.worlds import HEAD, World
@@ -113,3 +114,27 @@ async def test_the_service_itself_may_not_change_the_trail(enrolled: World) -> N
                 async with world.services.database.begin() as tx:
                     await tx.connection.execute(sa.text(statement))
     assert await trail(world) == before
+
+
+async def test_a_grant_that_was_derived_before_is_derived_anew_from_whatever_was_changed(enrolled: World) -> None:
+    world = enrolled
+    request = await approved(world)
+    for _ in range(2):
+        await grants.mint(world.services, world.caller, request)
+    (decided,) = [entry for entry in await trail(world) if entry.type == "decision.made"]
+    place = {"log": decided.institution, "idx": decided.index}
+    (digest,) = decided.data["evidence"]
+    changes: tuple[tuple[sa.Table, dict[str, Any], str], ...] = (
+        (tables.leaves, place, "leaf"),
+        (tables.private_parts, place, "part"),
+        (tables.evidence, {"log": decided.institution, "digest": digest}, "blob"),
+    )
+    for table, key, name in changes:
+        before = (await read_row(world, table, key))[name]
+        for changed in (before[:-3] + b"x" + before[-2:], before):
+            await rewrite(world, table, key, {name: changed})
+            if changed == before:
+                await grants.mint(world.services, world.caller, request)
+                continue
+            with pytest.raises((Refused, CatalogueError, ValueError)):
+                await grants.mint(world.services, world.caller, request)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import httpx2
+import sqlalchemy as sa
 from fastapi import APIRouter, FastAPI
 from starlette.responses import PlainTextResponse, Response
 
 from app.api.hot import Front, HotRoute, answers_head
-from app.api.oauth import QuickIntrospection
+from app.api.oauth import FORM, QuickIntrospection
 from app.api.quick import Ready, as_sent
 from app.api.route import Call
 from app.domain.errors import Refusal, Refused
 from app.main import RequestLog
+from app.storage import tables
+from tests.actions.attacks import read_row, rewrite
 from tests.actions.worlds import GATEWAY
 from tests.api.conftest import ACCESS, Api, basic
 
@@ -142,3 +145,29 @@ async def test_the_servers_protocol_introspects_in_the_same_bytes_and_only_where
         f"{ACCESS}/{filed['id']}/complete", json={"summary": "done"}, headers={"Authorization": await calls.token()}
     )
     assert await quick(form, authorization=gate) is None
+
+
+async def test_a_row_that_was_changed_after_a_quick_yes_gets_none(calls: Api) -> None:
+    filed = await calls.file()
+    minted = (await calls.http.post(f"{ACCESS}/{filed['id']}/token")).json()["access_token"]
+    await calls.client("gate", ["introspect"], ["*"], [GATEWAY.replace("alma", "esploro")])
+    way = QuickIntrospection(calls.world.services)
+    head = {b"authorization": basic("gate", "cs_a_secret_for_gate_of_tests").encode(), b"content-type": FORM.encode()}
+
+    async def says_yes() -> bool:
+        waiting = way.ask(head, f"token={minted}".encode())
+        return waiting is not None and waiting.ready(await waiting.told) is not None
+
+    assert await says_yes()
+    changes: tuple[tuple[sa.Table, dict[str, str], str, Any], ...] = (
+        (tables.tokens, {"request": filed["id"]}, "exp", 1 << 40),
+        (tables.tokens, {"request": filed["id"]}, "client", "cli_01k0000000e00800000000000a"),
+        (tables.grants, {"request": filed["id"]}, "account", "exl_api"),
+        (tables.clients, {"client_id": "gate"}, "name", "Another"),
+    )
+    for table, key, name, value in changes:
+        before = await read_row(calls.world, table, key)
+        await rewrite(calls.world, table, key, {name: value})
+        assert not await says_yes(), (table.name, name)
+        await rewrite(calls.world, table, key, {name: before[name]})
+        assert await says_yes()
