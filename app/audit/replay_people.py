@@ -124,9 +124,11 @@ def bound(world: World, entry: Entry, part: Fields | None) -> None:
 
 
 def _only_one(world: World, entry: Entry, sub: str) -> None:
+    """An account is one person. Who left and was listed anew is another, and what they were before counts no more."""
     world.know_subject(entry.subject, entry.data["iss"], sub)
+    gone = {person.id for person in world.institution.people.values() if person.removed}
     for (person, iss), known in world.subjects.items():
-        if (iss, known) == (entry.data["iss"], sub) and person != entry.subject:
+        if (iss, known) == (entry.data["iss"], sub) and person not in {entry.subject, *gone}:
             raise Fault("one-account-two-people", f"this account is bound to {person} as well")
 
 

@@ -130,13 +130,18 @@ def placed(event: Event, index: int, now: datetime) -> Entry:
 def key_of(event: Event | Entry, known: Collection[str]) -> Key:
     """What of an event is compared; of a request or standing approval that is not `known`, that it is new."""
     subject = event.subject
-    new = subject[:4] in {"req_", "sta_"} and subject not in known
+    new = subject[:4] in {"req_", "sta_", "chg_"} and subject not in known
     told = {name: value for name, value in event.data.items() if name not in _CHANCE}
     return event.type, subject[:3] if new else subject, json.dumps(told, sort_keys=True)
 
 
 # Ids and hashes that nobody can say before, and what follows from them.
-_CHANCE = frozenset({"grant", "decision", "evidence", "jti", "token_digest", "iat", "nbf", "exp", "number", "bound"})
+_CHANCE = frozenset(
+    {
+        *("grant", "decision", "evidence", "jti", "token_digest", "iat", "nbf", "exp", "number", "bound"),
+        *("change", "data_digest", "sub_digest"),
+    }
+)
 
 
 class Divergence(AssertionError):
@@ -185,7 +190,7 @@ class Machine:
             stored = await entries.read_leaves(tx, CODE, self.model.size, 1 << 31)
         clock = {"request.expired", "request.activated", "request.elapsed"}
         seen = [each.entry for each in stored if each.entry.type not in UNCOMPARED]
-        known = self.model.requests.keys() | self.model.standing.keys()
+        known = self.model.requests.keys() | self.model.standing.keys() | self.model.institution.changes.keys()
         told = sorted(key_of(each, known) for each in seen)
         wanted = sorted(key_of(each, known) for each in expected)
         if not exact:  # a refused step records what the clock was due of its request, and no more

@@ -13,17 +13,17 @@ from app.actions.ledger import write
 from app.actions.person import Kept
 from app.domain.errors import Refusal
 from app.domain.events import SERVICE, Actor, Event
-from app.domain.institution import evolve, judge_removal
+from app.domain.institution import judge_removal
 from app.domain.policy import Blackout, Hours, Policy
-from tests.actions.machine import placed
 from tests.actions.machine_acts import GONE, LATE, SANDBOX, nothing
+from tests.actions.machine_changes import ChangeRules
 from tests.actions.machine_people import PeopleRules
 from tests.actions.machine_vendor import VendorRules
 from tests.actions.worlds import AUDITOR, CODE, HEAD
 
 
 @dataclass
-class Rules(VendorRules, PeopleRules):
+class Rules(VendorRules, PeopleRules, ChangeRules):
     """Everything that can happen next."""
 
     async def run(self, steps: int) -> None:
@@ -43,6 +43,7 @@ class Rules(VendorRules, PeopleRules):
             (self.revoke, 3), (self.write, 3), (self.ask, 3), (self.pass_time, 10), (self.sweep, 3), (self.mint, 8),
             (self.introspect, 8), (self.take_back, 2), (self.tighten, 1), (self.remove, 1), (self.take_role, 1),
             (self.switch, 1), (self.give, 3), (self.join, 3), (self.end, 1), (self.sweep_standing, 1),
+            (self.loosen, 2), (self.newcomer, 2), (self.promote, 1), (self.agree, 5), (self.reject, 1), (self.bind, 2),
         ]  # fmt: skip
 
     # Admins.
@@ -70,19 +71,17 @@ class Rules(VendorRules, PeopleRules):
         expected: list[Event] | Refusal = [event]
         if model.institution.people[self.ids[email]].removed:
             expected = GONE
-        elif (refusal := judge_removal(model.institution, self.ids[email])) is not None and email == HEAD:
+        elif email == HEAD:  # who does what admins do; refused while nobody else could
+            refusal = judge_removal(model.institution, self.ids[email])
+            if refusal is None:
+                return
             expected = refusal
         elif self.chosen.random() < 0.5:
             return
         else:
-            expected = self._with_ends(event)
+            expected = self.with_ends(event)
         services = self.machine.world.services
         await self.machine.step("remove", lambda: person.remove(services, who, self.ids[email]), expected)
-
-    def _with_ends(self, event: Event) -> list[Event]:
-        model = self.machine.model
-        changed = evolve(model.institution, placed(event, model.size, self.machine.now))
-        return [event, *model.unfit(changed)]
 
     async def take_role(self) -> None:
         email, model = self.machine.anybody(), self.machine.model
@@ -95,7 +94,7 @@ class Rules(VendorRules, PeopleRules):
         event = Event("person.roles_changed", found.id, who.actor, {**data, "evidence": []})
         kept, services = Kept(fewer, found.products, None, None), self.machine.world.services
         act = person.change
-        await self.machine.step("role", lambda: act(services, who, found.id, kept), self._with_ends(event))
+        await self.machine.step("role", lambda: act(services, who, found.id, kept), self.with_ends(event))
 
     async def switch(self) -> None:
         if self.chosen.random() < 0.7:

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from app.actions import decisions, doctor, enrolment, grants, people, person, signin
-from app.actions.person import Kept
+from app.actions.changes import set_at_once
+from app.actions.person import Kept, NewPerson
+from app.actions.wanted import of_policy
 from app.domain.errors import Refused
-from app.storage import entries, roster
+from app.domain.policy import Policy
+from app.storage import entries, requests, roster
 from app.storage.leaves import Stored
 from tests.actions.worlds import AUDITOR, CODE, DEPUTY, HEAD, LIBRARIAN, WHERE, Configure, World
 
@@ -110,6 +113,29 @@ async def test_who_is_removed_while_at_the_provider_gives_nothing(enrolled: Worl
     await _fine(world)
 
 
+async def test_who_left_and_is_listed_anew_comes_back_as_another_person_and_has_one_vote(enrolled: World) -> None:
+    world = enrolled
+    head = await world.visitor(HEAD)
+    two = Policy(approvals_required=2, max_window_minutes=480)
+    assert await set_at_once(world.services, head, of_policy(CODE, two)) is None
+    filed = await world.file()
+    await world.approve(LIBRARIAN, filed.row.id)
+    await _remove(world, LIBRARIAN)
+    anew = NewPerson(LIBRARIAN, "Systems Librarian", ("approver",), ())
+    change = await person.add(world.services, await world.visitor(HEAD), anew)
+    assert change is not None
+    await world.countersign(DEPUTY, change)
+    with pytest.raises(Refused, match="sign-in-refused"):
+        await world.sign_in(LIBRARIAN)
+    await people.confirm_binding(world.services, await world.visitor(HEAD), await _id(world, LIBRARIAN), confirm=True)
+    await world.sign_in(LIBRARIAN)
+    await world.approve(LIBRARIAN, filed.row.id)
+    assert await _status(world, filed.row.id) == "pending", "one person, one vote"
+    await world.approve(HEAD, filed.row.id)
+    assert await _status(world, filed.row.id) == "active"
+    await _fine(world)
+
+
 async def test_a_waiting_first_sign_in_goes_with_the_person(world: World) -> None:
     for email in (DEPUTY, AUDITOR, HEAD):
         await world.sign_in(email)
@@ -123,6 +149,13 @@ async def test_a_waiting_first_sign_in_goes_with_the_person(world: World) -> Non
     with pytest.raises(Refused, match="not-found"):
         await people.confirm_binding(world.services, await world.visitor(HEAD), waiting[0].person, confirm=True)
     await _fine(world)
+
+
+async def _status(world: World, request: str) -> str:
+    async with world.services.database.read() as tx:
+        row = await requests.read(tx, request, CODE)
+    assert row is not None
+    return row.status
 
 
 async def _enrol(world: World) -> None:
