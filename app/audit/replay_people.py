@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
+from app.audit.change_texts import judge_change_text
 from app.audit.countersignature import (
     judge_binding,
     judge_claim,
@@ -56,13 +57,13 @@ def changed(world: World, entry: Entry, part: Fields | None) -> None:
     if renotified and not entry.data["evidence"]:
         raise Fault("not-countersigned", "other notification addresses loosen, and nobody countersigned")
     if entry.data["evidence"] and entry.actor.kind == "person":
-        _countersigned(world, entry)
+        _countersigned(world, entry, part)
     world.evolve(entry)
     if entry.type == "institution.changed" and part is not None:
         world.name, world.notify = part["name"], part["notify"]
 
 
-def _countersigned(world: World, entry: Entry) -> None:
+def _countersigned(world: World, entry: Entry, part: Fields | None) -> None:
     signed = world.signed_in(entry, countersigned=True)
     if signed is None:
         return
@@ -77,6 +78,7 @@ def _countersigned(world: World, entry: Entry) -> None:
         "iss": institution.provider.issuer,
     }
     statement = judge_statement(signed, "countersign/change/1", expected)
+    judge_change_text(world, entry, part, statement["text"])
     identity = judge_countersignature(signed, statement, entry.at, institution.provider, institution.policy, keys)
     world.know_subject(entry.actor.id, identity.iss, identity.sub)
     world.saw(identity)

@@ -23,6 +23,7 @@ from tests.audit.provider import Provider
 from tests.audit.trail import Trail
 
 CODE = "01EXU_INST"
+NAME, NOTIFY = "Example University Library", "library-systems@example.edu"
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 OPERATOR = Actor("operator", encode("opr", 1))
 CLIENT = Actor("client", encode("cli", 1))
@@ -171,10 +172,10 @@ class Ground:
             "policy": self.policy.to_data(), "continues": None,
         }  # fmt: skip
         private = {
-            "name": "Example University Library",
+            "name": NAME,
             "emails": canonical.encode({person.id: person.email for person in people}).decode(),
             "salts": canonical.encode({person.id: person.salt for person in people}).decode(),
-            "notify": "library-systems@example.edu",
+            "notify": NOTIFY,
         }
         entry = self.trail.add(Event("trail.opened", CODE, OPERATOR, data, private), self.now)
         self.institution = institutions.opened(entry)

@@ -83,7 +83,7 @@ def a_change_without_a_proposal_where_there_are_two_admins(world: World) -> int:
 def _said(world: World, admin: Someone, change: str, digest: str) -> dict[str, Any]:
     return change_statement(
         origin=world.trail.origin, institution=CODE, change=change, type_="policy.set", subject=CODE,
-        data_digest=digest, text="I agree.", iss=world.idp.issuer, sub=admin.sub, salt=log.new_salt(),
+        data_digest=digest, text=world.change_text(LOOSER), iss=world.idp.issuer, sub=admin.sub, salt=log.new_salt(),
     )  # fmt: skip
 
 
@@ -178,6 +178,23 @@ def another_private_part_than_was_proposed(world: World) -> int:
 
 
 # --- at which sign-in -------------------------------------------------------------------------------------------------
+
+
+@found_as("text-differs")
+def a_sentence_that_hides_what_a_change_does(world: World) -> int:
+    return world.change(LOOSER, statement={"text": "I agree to the new opening hours."}).index
+
+
+@found_as("text-differs")
+def a_sentence_that_leaves_out_a_point_of_a_change(world: World) -> int:
+    one, both = Policy(token_ttl_minutes=60), Policy(token_ttl_minutes=60, max_window_minutes=4320)
+    return world.change(bare(policy_set(both)), statement={"text": world.change_text(policy_set(one))}).index
+
+
+@found_as("text-differs")
+def a_role_for_somebody_else_than_the_sentence_says(world: World) -> int:
+    said = world.change_text(roles_set(AUDITOR.id, ["admin", "auditor"], [])).replace(AUDITOR.email, SECOND.email)
+    return world.change(bare(roles_set(AUDITOR.id, ["admin", "auditor"], [])), statement={"text": said}).index
 
 
 def _signed(world: World, **claims: Any) -> int:

@@ -18,9 +18,11 @@ import orjson
 from app.audit.bundle import BundleParts, Export, LogPart, write_bundle
 from app.audit.evidence import binding_blob, countersignature_blob, input_blob, nonce_of
 from app.domain import request as requests
+from app.domain.change_text import Around, change_text
 from app.domain.errors import Refusal
 from app.domain.events import SERVICE, Actor, Entry, Event
 from app.domain.ids import encode
+from app.domain.proposal import CHANGEABLE, Wanted
 from app.domain.request import Ask, Terms
 from app.domain.statement import (
     Approval,
@@ -33,7 +35,19 @@ from app.domain.statement import (
 )
 from app.domain.times import stamp
 from app.trail import canonical, log, note
-from tests.audit.ground import AUDITOR, CLIENT, CODE, ENGINEER, HEAD, OPERATOR, SECOND, THIRD, Someone
+from tests.audit.ground import (
+    AUDITOR,
+    CLIENT,
+    CODE,
+    ENGINEER,
+    HEAD,
+    NAME,
+    NOTIFY,
+    OPERATOR,
+    SECOND,
+    THIRD,
+    Someone,
+)
 from tests.audit.provider import Provider
 from tests.audit.sessions import Sessions
 
@@ -240,11 +254,20 @@ class World(Sessions):
         proposal = Event("change.proposed", change, proposer or OPERATOR, proposed, {"change": text})
         said = change_statement(
             origin=self.trail.origin, institution=CODE, change=change, type_=event.type, subject=event.subject,
-            data_digest=digest, text="I agree.", iss=self.idp.issuer, sub=admin.sub, salt=log.new_salt(),
+            data_digest=digest, text=self.change_text(event), iss=self.idp.issuer, sub=admin.sub, salt=log.new_salt(),
         )  # fmt: skip
         evidence = self.countersign({**said, **(statement or {})}, admin.sub, **claims)
         applied = replace(event, data={**data, "evidence": [evidence]}, actor=Actor("person", admin.id))
         return proposal, applied
+
+    def change_text(self, event: Event) -> str:
+        """The sentence of a change, as its page shows it."""
+        data = {name: value for name, value in event.data.items() if name not in {"change", "evidence"}}
+        data = canonical.decode_object(canonical.encode(data))
+        around = Around(NAME, NOTIFY, {person.id: ("Somebody", person.email) for person in self.people.values()})
+        if event.type not in CHANGEABLE:
+            return "I agree."
+        return change_text(self.institution, Wanted(event.type, event.subject, data, event.private), around)
 
     # --- what an auditor takes home -----------------------------------------------------------------------------------
 
