@@ -99,6 +99,20 @@ async def test_one_person_in_every_disguise_counts_once(world: World, quorum: in
     assert [len(grant.approvers) for grant in report.grants] == [quorum]
 
 
+@pytest.mark.parametrize("world, quorum", [("sqlite", 1)], indirect=True)
+async def test_where_one_is_enough_the_same_person_in_disguise_gives_nothing_more(world: World) -> None:
+    await enrol(world)
+    request = (await world.file()).row.id
+    assert await refusal(world, HEAD, request) == "approved"
+    for email, sub in ((HEAD, None), (HEAD.upper(), f"sub-of-{HEAD}"), (TWIN, f"sub-of-{HEAD}")):
+        await world.sign_in(email, sub=sub)
+        assert await refusal(world, email, request) == "wrong-state"
+    assert await status(world, request) == ("active", 1)
+    report = await world.verify(await world.bundle())
+    assert (report.exit_code, report.findings) == (0, ())
+    assert [len(grant.approvers) for grant in report.grants] == [1]
+
+
 async def test_two_tabs_of_one_person_count_once(world: World) -> None:
     await enrol(world)
     request = (await world.file()).row.id
