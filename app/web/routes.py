@@ -23,6 +23,7 @@ from app.web import (
     requests,
     sessions,
     settings,
+    sign_ins,
     signin,
     standing,
     static_files,
@@ -37,7 +38,7 @@ from app.web.page_route import fault_page
 
 ROOMS = (
     *(signin, gate, stop, enrolment, requests, sessions, watching, trail, vendor, problems, docs, verify),
-    *(settings, people, policy, provider, environments, standing, general, webhooks, clients),
+    *(sign_ins, settings, people, policy, provider, environments, standing, general, webhooks, clients),
 )
 _MACHINES = re.compile(r"/(v1|oauth2|gate|healthz|readyz|metrics|openapi\.json|\.well-known|trail/[^/]+)(/|$)")
 
