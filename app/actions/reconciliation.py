@@ -14,6 +14,7 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from app.actions.finding_life import Sight, close_findings, key_of, open_findings, unseen
+from app.actions.finding_mails import tell_findings
 from app.actions.findings import SCOPE
 from app.actions.ledger import NOT_FOUND, Ledger, unwrap, write
 from app.actions.services import Services
@@ -204,7 +205,7 @@ async def _tell(book: Ledger, actor: Actor, given: Given, matched: int) -> None:
 
 
 async def _open(book: Ledger, actor: Actor, given: Given, fresh: Sequence[_Judged]) -> dict[bytes, str]:
-    """Open a finding for each new sign-in that matches none; their ids by the key of the sign-in."""
+    """Open a finding for each new sign-in that matches none, and tell of it; their ids by the key of the sign-in."""
     zone = ZoneInfo(book.institution.time_zone)
     sights = {
         key: Sight(
@@ -214,6 +215,7 @@ async def _open(book: Ledger, actor: Actor, given: Given, fresh: Sequence[_Judge
         if found is None
     }
     rows = await open_findings(book, actor, list(sights.values()))
+    await tell_findings(book, [(row, sight.what) for row, sight in zip(rows, sights.values(), strict=True)])
     return {key: row.id for key, row in zip(sights, rows, strict=True)}
 
 

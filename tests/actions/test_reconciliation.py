@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,8 +20,8 @@ from app.domain.errors import Refused
 from app.domain.events import Event
 from app.domain.reconciliation import SignIn
 from app.domain.sign_in_extract import Extract
+from app.storage import entries, tables
 from app.storage import sign_ins as rows
-from app.storage import tables
 from app.tokens.clients import Caller
 from tests.actions.watching import approved, opened
 from tests.actions.worlds import AUDITOR, CODE, HEAD, WHERE, Configure, World
@@ -61,6 +62,19 @@ async def session(world: World, length: timedelta = 20 * MINUTE) -> tuple[dateti
     return begins, ends
 
 
+async def mails(world: World) -> dict[str, int]:
+    """How many mails of findings each person was sent; the vendor's people are no people of the log."""
+    async with world.services.database.read() as tx:
+        queued = await entries.find(tx, CODE, entries.LeafFilter(type="mail.queued"), 1_000)
+    kept = [each.entry.data["to"] for each in queued if each.entry.data["kind"] == "finding"]
+    return dict(Counter(person for people in kept for person in people))
+
+
+async def approvers(world: World) -> dict[str, int]:
+    people = (await world.institution()).people.values()
+    return {each.id: 1 for each in people if "approver" in each.roles}
+
+
 async def problems(world: World) -> set[str]:
     report = await world.verify(await world.bundle())
     return {each.code for each in report.findings}
@@ -83,6 +97,9 @@ async def test_of_a_thousand_sign_ins_exactly_the_ten_outside_any_window_are_fou
     assert (found.records, found.matched, len(found.opened)) == (1_000, 990, 10)
     again = await give(world, everything[::-1])
     assert (again.records, again.matched, again.opened) == (1_000, 990, ())
+    mailed = await mails(world)
+    assert mailed == await approvers(world) | mailed
+    assert all(count == 1 for count in mailed.values())  # one mail a reader for all ten, and none for what came again
     listed = await findings.page(world.services, world.caller, CODE, 200, None)
     assert {each.row.id for each in listed} == set(found.opened)
     assert {each.row.kind for each in listed} == {"sign-in-unmatched"}
