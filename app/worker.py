@@ -130,7 +130,8 @@ _EXCEPTIONS = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
 
 def _line(logger: Any, method: str, event: EventDict) -> bytes:
     """A line of JSON, in one step, because there is one for every request."""
-    event.update(structlog.contextvars.get_contextvars())
+    if "request_id" not in event:  # whoever gives it has said all there is
+        event.update(structlog.contextvars.get_contextvars())
     event["level"], event["timestamp"] = method, datetime.now(UTC).isoformat().replace("+00:00", "Z")
     if "exc_info" in event:
         event = _EXCEPTIONS(logger, method, event)

@@ -81,6 +81,7 @@ async def _serving(url: str, directory: Path) -> AsyncIterator[tuple[int, int]]:
         "OBJECT_STORE": (directory / "objects").absolute().as_uri(),
         "SMTP_URL": "smtps://mail.invalid",
         "MAIL_FROM": "countersign@countersign.example",
+        "CALLS_PER_MINUTE": "1000000",
     }
     env = {"PATH": os.environ["PATH"]} | {f"COUNTERSIGN_{name}": value for name, value in settings.items()}
     command: list[str | Path] = [

@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -32,7 +33,8 @@ PATIENCE_S = 0.05
 
 
 class GroupedRead(Generic[K, V]):
-    """Reads of rows by key. `read` gets the keys of a group, each once, and answers those that it found.
+    """Reads of rows by key. `read` gets the keys of a group, each once, and answers those that it found. `limit` counts
+    keys: any number may ask for the same.
 
     Each of its statements is a snapshot of its own, as in `Database.look`; with `snapshot` they share one, as in
     `Database.read`. It reads the primary, and nothing that it keeps may outlive its call.
@@ -50,7 +52,7 @@ class GroupedRead(Generic[K, V]):
         kept = database.dialect == "postgresql" and not snapshot
         self._enter = database.at_once if kept else database.read if snapshot else database.look
         self._read = read
-        self._queue = _Queue(self._group, limit, lanes)
+        self._queue = _Queue(self._group, limit, lanes, distinct=True)
 
     async def get(self, key: K) -> V | None:
         """What a read that starts from now on finds under the key. Raises `Unavailable`, or what `read` raised."""
@@ -108,16 +110,19 @@ class _Waiter(Generic[I, R]):
 
 
 class _Queue(Generic[I, R]):
-    """Callers in the order in which they came, taken in groups of at most `limit` by at most `lanes` tasks at a time.
+    """Callers in the order in which they came, taken in groups of at most `limit` by at most `lanes` tasks at a time;
+    with `distinct` equal items count as one.
 
     While a group is answered callers gather: the busier, the larger the groups. A further lane opens only where one has
     taken longer than it ever should, so that a connection that hangs keeps nobody else waiting.
     """
 
-    def __init__(self, run: Callable[[Sequence[I]], Awaitable[Sequence[R]]], limit: int, lanes: int) -> None:
+    def __init__(
+        self, run: Callable[[Sequence[I]], Awaitable[Sequence[R]]], limit: int, lanes: int, *, distinct: bool = False
+    ) -> None:
         if limit < 1 or lanes < 1:
             raise ValueError("a group has at least one member and one lane")
-        self._run, self._limit, self._lanes = run, limit, lanes
+        self._run, self._limit, self._lanes, self._distinct = run, limit, lanes, distinct
         self._waiting: deque[_Waiter[I, R]] = deque()
         self._busy = 0
         self._begun = 0.0
@@ -153,11 +158,20 @@ class _Queue(Generic[I, R]):
     def _take(self) -> list[_Waiter[I, R]]:
         """The next group. Whoever comes after this instant is not in it, and its read or write starts after it."""
         group: list[_Waiter[I, R]] = []
-        while self._waiting and len(group) < self._limit:
+        items: set[I] = set()
+        while self._waiting and self._has_room(group, items):
             waiter = self._waiting.popleft()
             if not waiter.answer.done():
                 group.append(waiter)
+                if self._distinct:
+                    items.add(waiter.item)
         return group
+
+    def _has_room(self, group: Sequence[_Waiter[I, R]], items: AbstractSet[I]) -> bool:
+        """For whoever waits first."""
+        if not self._distinct:
+            return len(group) < self._limit
+        return len(items) < self._limit or self._waiting[0].item in items
 
     async def _serve(self, group: list[_Waiter[I, R]]) -> None:
         try:

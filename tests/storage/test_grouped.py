@@ -121,6 +121,18 @@ async def test_callers_of_one_turn_of_the_loop_share_the_first_read(database: Da
     assert [len(group) for group in groups] == [8, 8, 4]
 
 
+async def test_any_number_of_callers_that_ask_for_the_same_share_one_read(database: Database) -> None:
+    groups = []
+
+    async def read(_: Transaction, keys: Sequence[int]) -> Mapping[int, int]:
+        groups.append(list(keys))
+        return {key: key for key in keys}
+
+    reads = GroupedRead(database, read, limit=2, lanes=1)
+    assert await asyncio.gather(*(reads.get(n // 50) for n in range(150))) == [n // 50 for n in range(150)]
+    assert groups == [[0, 1], [2]]
+
+
 async def test_key_that_breaks_a_read_breaks_its_own_alone(database: Database) -> None:
     async def read(_: Transaction, keys: Sequence[str]) -> Mapping[str, str]:
         if "bad" in keys:
