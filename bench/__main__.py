@@ -14,6 +14,7 @@ from bench import (
     long_poll,
     reconcile,
     token_mint,
+    trail,
     verify,
 )
 from bench.measure import Result
@@ -22,6 +23,10 @@ BENCHMARKS: dict[str, Callable[[], Result | Iterable[Result]]] = {
     "create_approve": create_approve.run,
     "append_growth": append_growth.run,
     "verify": verify.run,
+    "proof": trail.run_proof,
+    "checkpoint": trail.run_checkpoint,
+    "export_jsonl": trail.run_jsonl,
+    "export_parquet": trail.run_parquet,
     "introspect": introspect.run,
     "token_mint": token_mint.run,
     "long_poll": long_poll.run,

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from app.domain.events import SERVICE, Event
-from app.storage import leaves
+from app.storage import leaves as storage
 from app.storage.database import Database
 from app.trail import log as trail
 from app.trail.hashing import Edge, leaf_hash
@@ -54,7 +54,7 @@ async def _append(database: Database, log: str) -> float:
     began = time.perf_counter()
     for _ in range(APPENDS):
         async with database.begin() as tx:
-            await leaves.append(tx, await leaves.lock(tx, log), [event])
+            await storage.append(tx, await storage.lock(tx, log), [event])
     return (time.perf_counter() - began) / APPENDS
 
 
@@ -63,9 +63,9 @@ def seed(connection: psycopg.Connection, log: str, size: int) -> None:
     hashes: list[bytes] = []
     with connection.cursor() as cursor:
         with cursor.copy("COPY leaves (log, idx, leaf, leaf_hash, type, subject, request) FROM STDIN") as copy:
-            for index, leaf in enumerate(_leaves(log, size)):
+            for index, leaf in enumerate(leaves(log, 0, size)):
                 hashes.append(leaf_hash(leaf))
-                copy.write_row((log, index, leaf, hashes[-1], "mail.queued", log, _request(index)))
+                copy.write_row((log, index, leaf, hashes[-1], "mail.queued", log, request_of(index)))
         planned = trail.plan(Edge(), hashes, {})
         with cursor.copy("COPY tiles (log, level, idx, hashes, root) FROM STDIN") as copy:
             for row in planned.rows:
@@ -76,11 +76,13 @@ def seed(connection: psycopg.Connection, log: str, size: int) -> None:
     connection.execute("ANALYZE leaves, tiles, logs")
 
 
-def _request(index: int) -> str:
+def request_of(index: int) -> str:
+    """The request that an entry of the benchmark is about."""
     return f"req_{index // 20:026d}"
 
 
-def _leaves(log: str, size: int) -> Iterator[bytes]:
-    for index in range(size):
+def leaves(log: str, start: int, stop: int) -> Iterator[bytes]:
+    """Leaves of one kind, from `start` (in) to `stop` (out)."""
+    for index in range(start, stop):
         message = sha256(index.to_bytes(8, "big")).hexdigest()
-        yield (_LEAF % (_request(index), message, index, index, log, log)).encode()
+        yield (_LEAF % (request_of(index), message, index, index, log, log)).encode()

@@ -23,7 +23,7 @@ from app.storage.database import Transaction
 from app.storage.entries import CHUNK, LeafFilter
 from app.tokens.clients import Caller
 
-LINES = 1_000
+LINES = 4_000
 """How many lines of JSON are read at once."""
 
 

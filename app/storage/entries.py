@@ -257,7 +257,7 @@ _RANGE = select_entries(sa.bindparam("log")).where(
 
 def _joined_lines(part: str) -> sa.Select[Any]:
     """One row: the lines of a range joined, and how many there are. `part`: what stands as private part, as bytea."""
-    hashed = "encode(sha256('\\x00'::bytea || leaves.leaf), 'hex')"
+    hashed = "encode(leaves.leaf_hash, 'hex')"
     begins = f"""'{{"index":' || leaves.idx || ',"leaf_hash":"' || {hashed} || '","entry":'"""
     line = f"""convert_to({begins}, 'UTF8') || leaves.leaf || ',"private":'::bytea || {part} || '\\x7d0a'::bytea"""
     joined = sa.literal_column(f"string_agg({line}, ''::bytea ORDER BY leaves.idx)", sa.LargeBinary)

@@ -24,10 +24,11 @@ _TILES = tables.tiles
 
 async def snapshot(tx: Transaction, log: str) -> tuple[str, Edge]:
     """Origin and tree of a log, as this transaction sees them. Raises `KeyError` for a log that is not there."""
-    found = (await tx.connection.execute(_SNAPSHOT, {"log": log})).one_or_none()
-    if found is None:
+    found = await tx.fetch(_SNAPSHOT, {"log": log})
+    if not found:
         raise KeyError(log)
-    return found.origin, Edge(found.size, found.edge)
+    origin, size, edge = found[0]
+    return origin, Edge(size, edge)
 
 
 async def sizes(tx: Transaction) -> list[tuple[str, str, int]]:
@@ -88,10 +89,10 @@ async def _partial(tx: Transaction, log: str, tile: Tile) -> bytes:
     start = tile.index * WIDTH
     span = {"log": log, "start": start, "stop": start + tile.width}
     if tile.level == 0:
-        found = await tx.connection.execute(_LEAF_HASHES, span)
+        found = await tx.fetch(_LEAF_HASHES, span)
     else:
-        found = await tx.connection.execute(_ROOTS, span | {"level": tile.level - 1})
-    return b"".join(found.scalars())
+        found = await tx.fetch(_ROOTS, span | {"level": tile.level - 1})
+    return b"".join(value for (value,) in found)
 
 
 def _span(table: sa.Table, column: str) -> sa.Select[Any]:
