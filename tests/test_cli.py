@@ -162,6 +162,18 @@ def test_a_trail_is_exported_as_rows(shell: Shell) -> None:
     for wrong in (["--format", "xlsx"], ["--from", "1"], ["--format", "csv", "--from", "99"]):
         assert shell.run("export", CODE, "--out", "none", *wrong).returncode == 1
     assert not (shell.folder / "none").exists()
+    assert shell.run("export", CODE).returncode == 2
+
+
+def test_the_population_of_a_trail_is_counted_without_an_export(shell: Shell) -> None:
+    counts = json.loads(shell.done("export", CODE, "--population"))
+    assert (counts["institution"], counts["size"], counts["by"]) == (CODE, 1, {})
+    assert (counts["entries"]["trail.opened"], counts["entries"]["request.created"]) == (1, 0)
+    assert counts["first_at"] == counts["last_at"]
+    shell.done("export", CODE, "--out", "all.csv", "--format", "csv")
+    counts = json.loads(shell.done("export", CODE, "--population"))
+    assert (counts["size"], counts["by"]) == (2, {"trail.exported": {"csv": 1}})
+    assert shell.run("export", "NOBODY", "--population").returncode == 1
 
 
 def test_a_changed_bundle_fails_and_what_is_none_cannot_be_read(shell: Shell) -> None:

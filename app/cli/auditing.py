@@ -11,6 +11,7 @@ from app.actions.checkpoints import checkpoint as sign_checkpoint
 from app.actions.derived import take
 from app.actions.doctor import Difference, examine, seal
 from app.actions.export import Asked
+from app.actions.population import population
 from app.actions.services import Services
 from app.cli.common import NO, echo_json, fail, progress
 from app.cli.services import this_operator, with_services
@@ -21,18 +22,27 @@ commands = typer.Typer()
 @commands.command()
 def export(
     code: Annotated[str, typer.Argument(help="The institution's code.")],
-    out: Annotated[Path, typer.Option(dir_okay=False, help="The file to write.")],
+    out: Annotated[Path | None, typer.Option(dir_okay=False, help="The file to write.", show_default=False)] = None,
     request: Annotated[str | None, typer.Option(help="Only what concerns this access request (req_…).")] = None,
     form: Annotated[
         str, typer.Option("--format", help="A bundle, which proves, or rows: jsonl, csv or parquet.")
     ] = "bundle",
     start: Annotated[int, typer.Option("--from", min=0, help="Rows: the first entry.")] = 0,
     stop: Annotated[int | None, typer.Option("--to", min=0, help="Rows: the entry to end before.")] = None,
+    counts: Annotated[
+        bool, typer.Option("--population", help="Only print how many there are of everything, as a line of JSON.")
+    ] = False,
 ) -> None:
     """Write an export of a trail, as the operator: an event of that trail.
 
-    Private parts and evidence are in it only where the institution's policy lets others see them.
+    Private parts and evidence are in it only where the institution's policy lets others see them. With --population
+    nothing is exported, so nothing is recorded.
     """
+    if counts:
+        echo_json(with_services(lambda services: population(services, code)))
+        return
+    if out is None:
+        raise typer.BadParameter("name the file to write", param_hint="--out")
 
     async def run(services: Services) -> None:
         export = await take(services, this_operator(services), code, Asked(form, request, start, stop))

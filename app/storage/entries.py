@@ -99,6 +99,12 @@ async def find(tx: Transaction, log: str, wanted: LeafFilter, limit: int) -> lis
     return await read_query(tx, query.limit(limit))
 
 
+async def count_types(tx: Transaction, log: str) -> dict[str, int]:
+    """How many entries a log has of each type that it has."""
+    query = sa.select(_LEAVES.c.type, sa.func.count().label("n")).where(_LEAVES.c.log == log).group_by(_LEAVES.c.type)
+    return {row.type: row.n for row in await tx.connection.execute(query)}
+
+
 async def uncounted(tx: Transaction, log: str, size: int) -> list[int]:
     """The indexes of leaves that stand outside the `size` the head tells of, at most 100: nobody appended them."""
     outside = sa.or_(_LEAVES.c.idx < 0, _LEAVES.c.idx >= size)

@@ -22,6 +22,7 @@ from app.domain.errors import CountersignError
 from app.storage import tables
 from tests.actions.attacks import behind, rewrite
 from tests.actions.worlds import AUDITOR, CODE, HEAD, TLS, WHERE, World
+from tests.counts import times
 
 EVERY = {"sqlite": 1, "postgresql": 6}
 
@@ -95,6 +96,38 @@ async def test_any_row_changed_by_the_owner_is_caught(enrolled: World) -> None:
             if not is_caught(judged, row.get("idx") if column in {"leaf", "part"} else None):
                 missed.append((table, column, row.get("idx") or row.get("digest"), judged))
     assert missed == []
+    honest = await auditor.judge(None)
+    assert isinstance(honest, Report)
+    assert (honest.exit_code, honest.findings) == (0, ())
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+async def test_random_tamperings_are_caught_every_one(enrolled: World) -> None:
+    """Five hundred in full: in turn a bit of some row, and a bit of a bundle of the whole trail or of one request."""
+    world, chosen, missed = enrolled, random.Random(500), []
+    request = await story(world)
+    auditor = await Auditor.of(world)
+    columns = {"leaves": "leaf", "private_parts": "part", "evidence": "blob"}
+    rows = [(name, row) for name in columns for row in await keys_of(world, tables.metadata.tables[name])]
+    bundles = [(await auditor.export(wanted)).read_bytes() for wanted in (None, request)]
+    caught, total = 0, times(60, 500)
+    for turn in range(total):
+        if turn % 2:
+            auditor.path.write_bytes(flipped(chosen.choice(bundles), chosen))
+            found = verify_bundle(auditor.path, **auditor.anchors).exit_code in {1, 2}
+            where: object = "bundle"
+        else:
+            name, row = chosen.choice(rows)
+            table, column = tables.metadata.tables[name], columns[name]
+            key = {part: row[part] for part in ("log", "idx", "digest") if part in row}
+            await rewrite(world, table, key, {column: flipped(row[column], chosen)})
+            found = is_caught(await auditor.judge(None), row.get("idx"))
+            await rewrite(world, table, key, {column: row[column]})
+            where = key
+        caught += found
+        if not found:
+            missed.append((turn, where))
+    assert (missed, caught) == ([], total)
     honest = await auditor.judge(None)
     assert isinstance(honest, Report)
     assert (honest.exit_code, honest.findings) == (0, ())
