@@ -30,7 +30,7 @@ async def checkpoint(services: Services, code: str) -> bytes:
 
     Raises what `sign` raises.
     """
-    return await with_cosignatures(services, code, await sign(services, code, None))
+    return await sign(services, code, None, cosigned=True)
 
 
 async def witnessed(services: Services, code: str) -> bytes:
@@ -40,14 +40,7 @@ async def witnessed(services: Services, code: str) -> bytes:
         size = await witnesses.newest_by_all(tx, code, asked)
     if size is None:
         raise Refused(NOT_FOUND)
-    return await with_cosignatures(services, code, await sign(services, code, size))
-
-
-async def with_cosignatures(services: Services, code: str, signed: bytes) -> bytes:
-    """A checkpoint of this log with the cosignatures that are kept of it."""
-    async with services.database.read() as tx:
-        kept = await witnesses.cosignatures(tx, code, opened(signed).size)
-    return attach(signed, [(each.vkey, each.line) for each in kept])
+    return await sign(services, code, size, cosigned=True)
 
 
 def opened(signed: bytes) -> Checkpoint:
@@ -55,8 +48,8 @@ def opened(signed: bytes) -> Checkpoint:
     return Checkpoint.parse(note.parse(signed).text)
 
 
-async def sign(services: Services, code: str, size: int | None) -> bytes:
-    """A signed note of the tree at `size` (None: all that is committed).
+async def sign(services: Services, code: str, size: int | None, *, cosigned: bool = False) -> bytes:
+    """A signed note of the tree at `size` (None: all that is committed), with the `cosigned` lines that are kept of it.
 
     Raises `Refused` not-found; `Unavailable`: trail-rolled-back, or the store or the keys are in doubt.
     """
@@ -67,10 +60,11 @@ async def sign(services: Services, code: str, size: int | None) -> bytes:
             head = await _head(tx, code, size)
             last = await _last(services, head.origin)
             await _judge(tx, code, head, last)
-        if last is not None and last.size >= head.size:
-            return _signed(services, code, head)
-        if await asyncio.to_thread(services.heads.swap, last, head):
-            return _signed(services, code, head)
+            kept = await witnesses.cosignatures(tx, code, head.size) if cosigned else []
+        held = last is not None and last.size >= head.size
+        if held or await asyncio.to_thread(services.heads.swap, last, head):
+            signed = _signed(services, code, head)
+            return attach(signed, [(each.vkey, each.line) for each in kept]) if kept else signed
     raise Unavailable("The last signed head changes too often to be followed; try again.")
 
 

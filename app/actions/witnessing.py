@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from app.actions.checkpoints import opened, sign, with_cosignatures
+from app.actions.checkpoints import opened, sign
 from app.actions.services import Services
 from app.identity.errors import FetchError
 from app.storage import nodes, witnesses
@@ -80,7 +80,8 @@ async def cosigned(services: Services, code: str, size: int | None, seconds: flo
     waiting = [row.retry_at for row in left if row not in wanted and row.retry_at is not None]
     again = [*waiting, *(each for each in settled if each is not None)]
     ahead = max((each.size for each in asked if each.problem == AHEAD), default=0)
-    return Gathered(await with_cosignatures(services, code, signed), min(again, default=None), ahead)
+    whole = await sign(services, code, tree.size, cosigned=True) if every else signed
+    return Gathered(whole, min(again, default=None), ahead)
 
 
 async def _ask(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.audit import bundleform as form
-from app.audit.anchors import KeyRing, LogKeys, told_keys
+from app.audit.anchors import KeyRing, LogKeys, cosignatures, told_keys
 from app.audit.bundlereader import Bundle
 from app.audit.findings import Fault
 from app.audit.reading import Proofs, leaves, read_entry
@@ -61,7 +61,8 @@ def _prove(bundle: Bundle, ring: KeyRing, facts: VendorFacts, read: list[tuple[E
         return
     origin = facts.vendor.origin
     keys = LogKeys(origin, ring.of(origin), told_keys(facts.trail_keys, origin))
-    head, _ = keys.checkpoint(data, "the vendor's checkpoint")
+    head, signed = keys.checkpoint(data, "the vendor's checkpoint")
+    cosignatures(signed, ring, 0, None, "the vendor's checkpoint")  # none is asked for, but none may be false
     facts.anchored, facts.head = bool(keys.given), head
     proofs = Proofs(bundle, data, head, vendor=True)
     for entry, leaf in read:
