@@ -32,7 +32,7 @@ _COMMON_TYPES = tuple(type_ for type_ in CATALOGUE if type_.startswith(_COMMON) 
 
 @dataclass(frozen=True, slots=True)
 class LeafFilter:
-    """Which entries a page shows; a null narrows nothing. `start` is in, `stop` is out.
+    """Which entries a page shows; a null, or no `types`, narrows nothing. `start` is in, `stop` is out.
 
     No index helps with `actor`: name a range as well.
     """
@@ -43,6 +43,7 @@ class LeafFilter:
     subject: str | None = None
     request: str | None = None
     actor: str | None = None
+    types: tuple[str, ...] = ()
 
 
 async def read_leaves(tx: Transaction, log: str, start: int, stop: int) -> list[Stored]:
@@ -84,8 +85,8 @@ async def read_lines(tx: Transaction, log: str, start: int, stop: int, *, privat
     return cast("bytes", lines)
 
 
-async def find(tx: Transaction, log: str, wanted: LeafFilter, limit: int) -> list[Stored]:
-    """The first `limit` entries that the filter lets through, by rising index."""
+async def find(tx: Transaction, log: str, wanted: LeafFilter, limit: int, *, newest: bool = False) -> list[Stored]:
+    """The first `limit` entries that the filter lets through, by rising index; the last, by falling, where `newest`."""
     query = select_entries(log).where(_LEAVES.c.idx >= wanted.start)
     if wanted.stop is not None:
         query = query.where(_LEAVES.c.idx < wanted.stop)
@@ -93,6 +94,10 @@ async def find(tx: Transaction, log: str, wanted: LeafFilter, limit: int) -> lis
         value = getattr(wanted, name)
         if value is not None:
             query = query.where(_LEAVES.c[name] == value)
+    if wanted.types:
+        query = query.where(_LEAVES.c.type.in_(wanted.types))
+    if newest:
+        query = query.order_by(None).order_by(_LEAVES.c.idx.desc())
     if wanted.actor is not None:
         begins = f'{{"actor":{{"id":"{wanted.actor}","'.encode()  # as every leaf begins: its keys are sorted
         query = query.where(sa.func.substr(_LEAVES.c.leaf, 1, len(begins)) == sa.literal(begins, sa.LargeBinary))

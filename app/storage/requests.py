@@ -99,6 +99,11 @@ async def of_short(tx: Transaction, short: str) -> RequestRow | None:
     return await _one(tx, _OF_SHORT, {"short": short})
 
 
+async def of_number(tx: Transaction, log: str, number: str) -> RequestRow | None:
+    """The request of an institution that people call so; null for none."""
+    return await _one(tx, _OF_NUMBER, {"log": log, "number": number})
+
+
 async def save(tx: Transaction, row: RequestRow) -> RequestRow | None:
     """Write a request that was read at `row.version`; the row with its new version, or null when another was faster."""
     new = replace(row, version=row.version + 1)
@@ -164,6 +169,9 @@ async def find(tx: Transaction, wanted: Filter, limit: int, before: str | None =
 
 _OF_ID = select_rows(_TABLE, RequestRow).where(_TABLE.c.id == sa.bindparam("id"))
 _OF_SHORT = select_rows(_TABLE, RequestRow).where(_TABLE.c.short == sa.bindparam("short"))
+_OF_NUMBER = select_rows(_TABLE, RequestRow).where(
+    _TABLE.c.log == sa.bindparam("log"), _TABLE.c.number == sa.bindparam("number")
+)
 _OF_KEY = _OF_ID.where(_TABLE.c.log == sa.bindparam("log"))
 _SAVE = (
     sa.update(_TABLE)

@@ -151,16 +151,17 @@ async def _foreign(world: World) -> dict[str, str]:
         "finding_id": finding,
         "client_id": world.caller.client_id,
         "name": "esploro-sandbox",
-        "sha256": await _evidence(world),
+        "sha256": f"sha256:{await _evidence(world)}",
+        "digest": await _evidence(world),
         "token": await token(world, open_request),
     }
 
 
 async def _evidence(world: World) -> str:
-    """What a decision rests on."""
+    """What a decision rests on, in hex."""
     async with world.services.database.read() as tx:
         (told,) = await entries.find(tx, CODE, entries.LeafFilter(type="decision.made"), 1)
-    return str(told.entry.data["evidence"][0])
+    return str(told.entry.data["evidence"][0]).removeprefix("sha256:")
 
 
 async def _finding(world: World) -> str:
@@ -187,7 +188,7 @@ def _unknown(world: World) -> dict[str, str]:
     }
     ids = {name: new_id(prefix, world.now()) for name, prefix in prefixes.items()}
     ids |= {"code": "01ZZZ_INST", "name": "nothing-sandbox", "client_id": "no-such-console"}
-    return ids | {"token": "x.y.z", "sha256": f"sha256:{'0' * 64}"}
+    return ids | {"token": "x.y.z", "sha256": f"sha256:{'0' * 64}", "digest": "0" * 64}
 
 
 async def _own(world: World) -> dict[str, str]:

@@ -32,7 +32,7 @@ PARAMETERS = {
     "draft": "draft_id", "session_id": "session_id", "person_id": "person_id", "name": "name",
     "webhook_id": "webhook_id", "client_id": "client_id", "standing_id": "standing_id",
     "change_id": "change_id", "finding_id": "finding_id",
-    "sha256": "sha256",
+    "sha256": "sha256", "digest": "digest",
 }  # fmt: skip
 """Parameter (of a path or a query) → the id that stands there."""
 FIXED = {"n": "1", "level": "0", "path": "000.p/1", "index": "1", "size": "2", "from": "1", "to": "2"}

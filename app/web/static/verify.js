@@ -842,7 +842,7 @@
     const panel = el("div", { class: `panel ${tone}`, role: "status", id: "verdict", tabindex: "-1" }, el("h2", {}, title), el("p", { class: "lead" }, lead));
     if (result.error !== null) return [panel];
     const { findings, steps, missing, grants } = result;
-    const parts = [panel, el("p", { class: "small muted" }, `${name}: ${result.institution}, log `, el("bdi", { class: "mono wrap-all" }, result.origin))];
+    const parts = [panel, el("p", { class: "small muted" }, `${name}: ${result.institution}, log `, el("span", { class: "mono" }, result.origin))];
     if (findings.length > 0) {
       parts.push(section("Findings", table("Findings", ["Entry", "What is wrong"], findings.slice(0, 200).map((each) => [
         cell("td", { "data-l": "Entry:" }, each.index === null ? "–" : String(each.index)), cell("th", { scope: "row", class: "wrap-all" }, each.words)]))));
