@@ -14,10 +14,14 @@ from app.actions.checkpoints import verifier_keys
 from app.actions.clock import sweep
 from app.actions.deliver import deliver
 from app.actions.person import NewPerson
+from app.actions.roster_reviews import REVIEW_EVERY, remind
 from app.audit.receipts import receipt_of
 from app.cli import app as command_line
 from app.storage import entries
+from tests.actions.advance import give
 from tests.actions.test_mails import at
+from tests.actions.test_reconciliation import give as reconcile
+from tests.actions.test_reconciliation import sign_in
 from tests.actions.watching import opened
 from tests.actions.worlds import CODE, HEAD, Configure, World
 from tests.fixtures.smtp import SmtpSink
@@ -28,9 +32,15 @@ KINDS = {facts.kind for facts in SAMPLES.values()}
 
 @pytest.fixture
 def configure() -> Configure:
-    """The deputy is a backup approver."""
+    """The deputy is a backup approver; standing approvals are allowed, and take two where they are for over five hours."""
     deputy = 'name = "Deputy Librarian"\nroles = '
-    return lambda text: text.replace(f'{deputy}["approver"]', f'{deputy}["backup_approver"]')
+    more = "approvals_required = 1\nstanding_approvals_allowed = true\nsecond_approval_over_minutes = 300"
+
+    def configured(text: str) -> str:
+        text = text.replace(f'{deputy}["approver"]', f'{deputy}["backup_approver"]')
+        return text.replace("approvals_required = 1", more).replace('scopes = ["', 'scopes = ["accounts", "')
+
+    return configured
 
 
 async def _everything(world: World) -> None:
@@ -43,9 +53,13 @@ async def _everything(world: World) -> None:
     await session_calls.end(world.services, world.caller, session, "All was done.")
     await person.add(world.services, head, NewPerson("another@example.edu", "Another", ("approver",), ()))
     await world.file(environment="esploro-sandbox")
+    await give(world, HEAD, max_window_minutes=400)
+    await reconcile(world, [sign_in(world.now() - timedelta(hours=3), None)])
     for _ in range(2):
         world.skip(timedelta(hours=13))
         await sweep(world.services)
+    world.skip(REVIEW_EVERY)
+    await remind(world.services)
 
 
 async def test_every_kind_of_mail_is_a_receipt_for_the_command_line(
