@@ -32,7 +32,7 @@ KINDS = {facts.kind for facts in SAMPLES.values()}
 
 @pytest.fixture
 def configure() -> Configure:
-    """The deputy is a backup approver; standing approvals are allowed, and take two where they are for over five hours."""
+    """The deputy is a backup approver; standing approvals are allowed, and over five hours they take two."""
     deputy = 'name = "Deputy Librarian"\nroles = '
     more = "approvals_required = 1\nstanding_approvals_allowed = true\nsecond_approval_over_minutes = 300"
 
