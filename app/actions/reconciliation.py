@@ -7,6 +7,7 @@ of them that is judged is kept as evidence. So the verifier does it all again fr
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -131,18 +132,19 @@ async def reconcile(services: Services, who: Caller | Visitor, code: str, given:
     Raises `Refused`: not-found, insufficient-scope, forbidden, environment-unknown, validation.
     """
     actor = admit(who, code)
+    kept = await asyncio.to_thread(extracted, given)  # before the lock, and where nobody waits for it
     async with write(services, code) as book:
-        outcome = await _judge(book, actor, given)
+        outcome = await _judge(book, actor, given, kept)
     return unwrap(outcome)
 
 
-async def _judge(book: Ledger, actor: Actor, given: Given) -> Reconciled | Refusal:
+async def _judge(book: Ledger, actor: Actor, given: Given, kept: Mapping[str, bytes]) -> Reconciled | Refusal:
     if given.environment not in book.institution.environments:
         return Refusal.of_field("/environment", "The institution has no such environment.", "environment-unknown")
     if (refusal := judge_period(given.begins, given.ends)) is not None:
         return refusal
     keys, records = list(given.sign_ins), list(given.sign_ins.values())
-    matches = match(records, await stays(book, given))
+    matches = await asyncio.to_thread(match, records, await stays(book, given))
     before = await sign_ins.known(book.tx, book.code, given.environment, keys)
     fresh = [
         (key, record, found) for key, record, found in zip(keys, records, matches, strict=True) if key not in before
@@ -151,7 +153,7 @@ async def _judge(book: Ledger, actor: Actor, given: Given) -> Reconciled | Refus
         return _TOO_MANY
     matched = sum(found is not None for found in matches)
     place = book.next_index
-    await _tell(book, actor, given, matched)
+    await _tell(book, actor, given, matched, kept)
     opened = await _open(book, actor, given, fresh)
     rows = [_row(book, given, place, each, opened.get(each[0])) for each in fresh]
     span = (given.begins, given.ends, given.source, len(records), matched, book.now)
@@ -176,8 +178,8 @@ def _stay(row: SessionRow, ip: str | None, now: datetime) -> Stay:
     return Stay(row.id, row.request, row.grant, row.opened_at, lasted(over, row.not_after, now), ip)
 
 
-async def _tell(book: Ledger, actor: Actor, given: Given, matched: int) -> None:
-    """Keep the extract that is judged, and gather the event that says so."""
+def extracted(given: Given) -> dict[str, bytes]:
+    """The extract that is judged, as evidence by its digests."""
     extract = Extract(
         environment=given.environment,
         begins=given.begins,
@@ -189,7 +191,11 @@ async def _tell(book: Ledger, actor: Actor, given: Given, matched: int) -> None:
         sign_ins=tuple(given.sign_ins.values()),
     )
     blobs = [input_blob(_JSON, canonical.encode(part.to_data())) for part in extract.parts()]
-    kept = {canonical.sha(blob): blob for blob in blobs}
+    return {canonical.sha(blob): blob for blob in blobs}
+
+
+async def _tell(book: Ledger, actor: Actor, given: Given, matched: int, kept: Mapping[str, bytes]) -> None:
+    """Keep the extract, and gather the event that says so."""
     for digest, blob in kept.items():
         await objects.put(book.tx, EvidenceRow(book.code, digest, blob))
     data = {

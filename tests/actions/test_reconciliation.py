@@ -200,11 +200,10 @@ async def test_what_cannot_be_judged_changes_nothing(enrolled: World, monkeypatc
 async def lie(world: World, sign_ins: Sequence[SignIn], *, matched: int, kept: bool = True) -> None:
     """A reconciliation that opens nothing, whatever it saw."""
     told = given(world, sign_ins)
+    actor, blobs = (await world.visitor(HEAD)).actor, reconciliation.extracted(told)
     async with write(world.services, CODE) as book:
-        if kept:
-            await reconciliation._tell(book, (await world.visitor(HEAD)).actor, told, matched)
-        else:
-            await reconciliation._tell(book, (await world.visitor(HEAD)).actor, told, matched)
+        await reconciliation._tell(book, actor, told, matched, blobs)
+        if not kept:
             (entry,) = book.gathered
             book.gathered.clear()
             data = {**entry.entry.data, "evidence": []}
