@@ -5,6 +5,7 @@ below.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -65,43 +66,62 @@ async def node_reader(tx: Transaction, log: str, size: int, nodes: Iterable[Node
 
 
 async def read_tiles(tx: Transaction, log: str, wanted: Sequence[Tile]) -> dict[Tile, bytes]:
-    """The bytes of tiles: the full ones in one query, each partial one in one more (there is at most one a level).
+    """The bytes of tiles: the full ones in one query, the partial ones, of which there is at most one a level, in one.
 
     Raises `Unavailable` trail-rolled-back where the log lacks rows that it had.
     """
     full = [tile for tile in wanted if tile.width == WIDTH]
+    partial = [tile for tile in wanted if tile.width != WIDTH]
     found = await _full(tx, log, full) if full else {}
-    for tile in wanted:
-        if tile.width != WIDTH:
-            found[tile] = await _partial(tx, log, tile)
+    found |= await _partial(tx, log, partial) if partial else {}
     if any(len(found.get(tile, b"")) != tile.width * HASH_SIZE for tile in wanted):
         raise Unavailable(f"The log of {log} lacks entries that it had.", "trail-rolled-back")
     return found
 
 
 async def _full(tx: Transaction, log: str, wanted: Sequence[Tile]) -> dict[Tile, bytes]:
-    keys = (sa.and_(_TILES.c.log == log, _TILES.c.level == tile.level, _TILES.c.idx == tile.index) for tile in wanted)
-    query = sa.select(_TILES.c.level, _TILES.c.idx, _TILES.c.hashes).where(sa.or_(*keys))
-    return {Tile(level, index): hashes for level, index, hashes in await tx.connection.execute(query)}
+    values: dict[str, Any] = {"log": log}
+    for place, tile in enumerate(wanted):
+        values |= {f"level_{place}": tile.level, f"idx_{place}": tile.index}
+    rows = await tx.fetch(_full_query(len(wanted)), values)
+    return {Tile(level, index): hashes for level, index, hashes in rows}
 
 
-async def _partial(tx: Transaction, log: str, tile: Tile) -> bytes:
-    start = tile.index * WIDTH
-    span = {"log": log, "start": start, "stop": start + tile.width}
-    if tile.level == 0:
-        found = await tx.fetch(_LEAF_HASHES, span)
-    else:
-        found = await tx.fetch(_ROOTS, span | {"level": tile.level - 1})
-    return b"".join(value for (value,) in found)
+async def _partial(tx: Transaction, log: str, wanted: Sequence[Tile]) -> dict[Tile, bytes]:
+    values: dict[str, Any] = {"log": log}
+    for place, tile in enumerate(wanted):
+        start = tile.index * WIDTH
+        values |= {f"start_{place}": start, f"stop_{place}": start + tile.width}
+    rows = await tx.fetch(_partial_query(tuple(tile.level for tile in wanted)), values)
+    hashes: list[list[tuple[int, bytes]]] = [[] for _ in wanted]
+    for place, index, value in rows:
+        hashes[place].append((index, value))
+    return {tile: b"".join(value for _, value in sorted(found)) for tile, found in zip(wanted, hashes, strict=True)}
 
 
-def _span(table: sa.Table, column: str) -> sa.Select[Any]:
-    query = sa.select(table.c[column]).where(table.c.log == sa.bindparam("log")).order_by(table.c.idx)
-    return query.where(table.c.idx >= sa.bindparam("start"), table.c.idx < sa.bindparam("stop"))
+@cache
+def _full_query(count: int) -> sa.Select[Any]:
+    keys = (
+        sa.and_(_TILES.c.level == sa.bindparam(f"level_{place}"), _TILES.c.idx == sa.bindparam(f"idx_{place}"))
+        for place in range(count)
+    )
+    query = sa.select(_TILES.c.level, _TILES.c.idx, _TILES.c.hashes)
+    return query.where(_TILES.c.log == sa.bindparam("log"), sa.or_(*keys))
 
 
-_LEAF_HASHES = _span(_LEAVES, "leaf_hash")
-_ROOTS = _span(_TILES, "root").where(_TILES.c.level == sa.bindparam("level"))
+@cache
+def _partial_query(levels: tuple[int, ...]) -> sa.CompoundSelect[Any]:
+    """Place, index and hash under the partial tile of each level: of leaves, or of the roots of the tiles below."""
+    spans = []
+    for place, level in enumerate(levels):
+        table, value = (_LEAVES, "leaf_hash") if level == 0 else (_TILES, "root")
+        query = sa.select(sa.literal_column(str(place)), table.c.idx, table.c[value])
+        query = query.where(table.c.log == sa.bindparam("log"), table.c.idx >= sa.bindparam(f"start_{place}"))
+        query = query.where(table.c.idx < sa.bindparam(f"stop_{place}"))
+        spans.append(query if level == 0 else query.where(table.c.level == sa.literal_column(str(level - 1))))
+    return sa.union_all(*spans)
+
+
 _SNAPSHOT = sa.select(_LOGS.c.origin, _LOGS.c.size, _LOGS.c.edge).where(_LOGS.c.log == sa.bindparam("log"))
 
 
