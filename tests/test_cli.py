@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
+from app.domain.user_file import COLUMNS
 
 COMMAND = Path(sys.executable).with_name("countersign")
 CODE = "01EXU_INST"
@@ -44,6 +45,16 @@ client_secret = "secret"
 [[institutions.people]]
 email = "head@example.edu"
 roles = ["admin"]
+"""
+
+ENVIRONMENT = """
+[[institutions.environments]]
+name = "alma-production"
+product = "alma"
+tier = "production"
+phase = "support"
+url = "https://nul.alma.vendor.example"
+gateway_audience = "https://gateway.vendor.example/nul-alma"
 """
 
 
@@ -229,6 +240,24 @@ def test_webhooks_are_listed(shell: Shell) -> None:
     assert shell.done("webhooks", "--json") == ""
 
 
+def test_users_are_scanned_from_a_file(shell: Shell) -> None:
+    world = (shell.folder / "world.toml").read_text()
+    other = (
+        world[world.index("[[institutions]]") :].replace("01EXU_INST", "01NUL_INST").replace("login.ex", "login2.ex")
+    )
+    (shell.folder / "world.toml").write_text(world + other + ENVIRONMENT)
+    shell.done("apply", "world.toml")
+    users = shell.folder / "users.csv"
+    users.write_text(f"{','.join(COLUMNS)}\nexl_impl,,,Staff Ex Libris,,,,\nx1,Ex,Libris,,,,,\nbroken\n")
+    told = json.loads(shell.done("accounts", "scan", "01NUL_INST", "alma-production", users, "--json"))
+    assert (told["users"], len(told["opened"]), told["broken_rows"][0][0]) == (2, 1, 4)
+    (shell.folder / "users.json").write_text('{"user": [')
+    outcome = shell.run("accounts", "scan", "01NUL_INST", "alma-production", shell.folder / "users.json")
+    assert (outcome.returncode, "cut off" in outcome.stderr) == (1, True)
+    assert shell.run("accounts", "scan", "01NUL_INST", "nowhere", users).returncode == 1
+    assert shell.done("doctor") == "Every tree, trail and table agrees.\n"
+
+
 def test_the_doctor_agrees(shell: Shell) -> None:
     assert shell.done("doctor") == "Every tree, trail and table agrees.\n"
     assert shell.done("doctor", "--json") == ""
@@ -258,6 +287,6 @@ def test_serving_without_keys_says_so(shell: Shell) -> None:
 
 def test_every_command_says_what_it_does() -> None:
     listed = CliRunner().invoke(app, ["--help"]).output
-    for name in "serve worker migrate apply verify export checkpoint doctor demo keys client".split():
+    for name in "serve worker migrate apply verify export checkpoint doctor demo keys client accounts".split():
         assert f" {name} " in listed
         assert len(CliRunner().invoke(app, [name, "--help"]).output) > 200

@@ -19,7 +19,7 @@ from app.actions.services import Services
 from app.actions.signin import Visitor
 from app.domain.accounts import ACCOUNTS
 from app.domain.errors import Refusal, Refused, Unavailable
-from app.domain.events import WORKER
+from app.domain.events import SERVICE, WORKER
 from app.domain.finding import closes
 from app.domain.ids import new_id
 from app.domain.rows_of_text import Unreadable
@@ -41,6 +41,8 @@ BATCH = 4
 
 Tell = Callable[[int, int], Awaitable[None]]
 """Users read, and users in all."""
+Shown = Callable[[int, int], None]
+"""The same, for somebody who looks on."""
 _UNDER_WAY = Refusal("scan-under-way", "A scan of this environment waits or runs already.", retry_after=30)
 _NO_KEY = Refusal.of_field("/source", "This environment has no address and key of its API; settings take them.")
 _NOT_ASKER = Refusal("forbidden", "Scans are asked for by approvers and admins of the institution.")
@@ -63,6 +65,13 @@ async def scan_now(
     """Read an environment's Alma for a client that waits; to be completed. Raises `Refused`, also scan-failed."""
     row = await _begin(services, code, environment, caller.cli, "running")
     return await _read(services, row, rest)
+
+
+async def scan_at_once(services: Services, code: str, environment: str, shown: Shown | None) -> Scanned:
+    """Scan an environment's Alma for the operator, who sees how far it is. Raises `Refused`."""
+    row = await _begin(services, code, environment, SERVICE.id, "running")
+    read, running = await _read(services, row, asyncio.sleep, shown)
+    return await scans.complete(services, SERVICE, code, read, asked_by=SERVICE.id, scan=running)
 
 
 async def _begin(services: Services, code: str, environment: str, asked_by: str, state: str) -> ScanRow:
@@ -117,9 +126,9 @@ async def _run(services: Services, row: ScanRow, rest: Rest) -> Scanned | None:
         return None  # its row says why
 
 
-async def _read(services: Services, row: ScanRow, rest: Rest) -> tuple[Read, ScanRow]:
+async def _read(services: Services, row: ScanRow, rest: Rest, shown: Shown | None = None) -> tuple[Read, ScanRow]:
     """Read all users; what the row has become by then. Raises `Refused` scan-failed, which the row tells too."""
-    progress = _Progress(services, row)
+    progress = _Progress(services, row, shown)
     try:
         alma = await _alma(services, row, rest)
         return await read_alma(alma, row.environment, progress.tell), progress.row
@@ -191,13 +200,15 @@ async def _look(alma: AlmaUsers, primary_id: str, seen: Seen, note: Callable[[by
 class _Progress:
     """What a running scan says of itself, not more often than every few seconds."""
 
-    def __init__(self, services: Services, row: ScanRow) -> None:
+    def __init__(self, services: Services, row: ScanRow, shown: Shown | None) -> None:
         self.row = row
-        self._services = services
+        self._services, self._shown = services, shown
         self._next = 0.0
 
     async def tell(self, users: int, total: int) -> None:
         """How far it is. Raises `Unavailable` where another has taken over."""
+        if self._shown is not None:
+            self._shown(users, total)
         if (now := asyncio.get_running_loop().time()) >= self._next:
             self._next = now + TELL_EVERY_S
             await self._save(replace(self.row, users=users, total=total))

@@ -91,7 +91,7 @@ def _judge_words(words: str) -> Refusal | None:
 async def of_request(services: Services, visitor: Visitor, request_id: str) -> tuple[FindingView, ...]:
     """The findings about a request of the visitor's institution."""
     async with services.database.read() as tx:
-        return tuple([await _view(tx, row) for row in await findings.about(tx, visitor.code, request_id)])
+        return tuple([await view_of(tx, row) for row in await findings.about(tx, visitor.code, request_id)])
 
 
 async def page(services: Services, caller: Caller, code: str, limit: int, before: str | None) -> list[FindingView]:
@@ -100,7 +100,7 @@ async def page(services: Services, caller: Caller, code: str, limit: int, before
         raise Refused(NOT_FOUND)
     async with services.database.read() as tx:
         rows = await findings.page(tx, code, limit + 1, before)
-        return [await _view(tx, row) for row in rows]
+        return [await view_of(tx, row) for row in rows]
 
 
 async def explain(services: Services, caller: Caller, code: str, finding_id: str, text: str) -> FindingView:
@@ -111,7 +111,7 @@ async def explain(services: Services, caller: Caller, code: str, finding_id: str
         row = await _standing(book, finding_id)
         explained = await explain_finding(book, Actor("client", caller.cli), row, text)
         await book.append()
-        return await _view(book.tx, explained)
+        return await view_of(book.tx, explained)
 
 
 async def close(services: Services, visitor: Visitor, finding_id: str, words: str) -> None:
@@ -143,7 +143,8 @@ async def _standing(book: Ledger, finding_id: str) -> FindingRow:
     return row
 
 
-async def _view(tx: Transaction, row: FindingRow) -> FindingView:
+async def view_of(tx: Transaction, row: FindingRow) -> FindingView:
+    """A finding with what the trail says of it."""
     what = await _private(tx, row.log, row.opened_index, "what")
     explained = None if row.explained_index is None else await _private(tx, row.log, row.explained_index, "text")
     return FindingView(row, what, explained)

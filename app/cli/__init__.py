@@ -29,6 +29,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "keys": "keeping",
         "client": "keeping",
         "webhooks": "keeping",
+        "accounts": "accounts",
         "demo": "showing",
     }
 )

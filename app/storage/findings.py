@@ -83,6 +83,11 @@ async def not_closed(
     return await _rows(tx, query.order_by(_TABLE.c.id))
 
 
+async def newest_closed(tx: Transaction, log: str, limit: int) -> list[FindingRow]:
+    """Those that are closed, newest first."""
+    return await _rows(tx, _of(log).where(_TABLE.c.closed_at.is_not(None)).order_by(_TABLE.c.id.desc()).limit(limit))
+
+
 async def count_closed(tx: Transaction, log: str) -> int:
     """How many are closed."""
     query = sa.select(sa.func.count()).where(_TABLE.c.log == log, _TABLE.c.closed_at.is_not(None))

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.web import (
+    accounts,
     clients,
     docs,
     enrolment,
@@ -38,7 +39,7 @@ from app.web.page_route import fault_page
 
 ROOMS = (
     *(signin, gate, stop, enrolment, requests, sessions, watching, trail, vendor, problems, docs, verify),
-    *(sign_ins, settings, people, policy, provider, environments, standing, general, webhooks, clients),
+    *(accounts, sign_ins, settings, people, policy, provider, environments, standing, general, webhooks, clients),
 )
 _MACHINES = re.compile(r"/(v1|oauth2|gate|healthz|readyz|metrics|openapi\.json|\.well-known|trail/[^/]+)(/|$)")
 
