@@ -13,6 +13,7 @@ from bench import (
     introspect,
     long_poll,
     reconcile,
+    scan,
     token_mint,
     trail,
     verify,
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[], Result | Iterable[Result]]] = {
     "gate_check": gate_check.run,
     "activity_batch": activity_batch.run,
     "reconcile": reconcile.run,
+    "scan": scan.run,
 }
 
 
