@@ -145,9 +145,11 @@ async def _alma(services: Services, row: ScanRow, rest: Rest) -> AlmaUsers:
     if found is None or found.alma_api_base is None or found.alma_api_key is None:
         raise AlmaError("The environment has no address and key of its API")
     try:
-        key = services.secrets.open(alma_label(row.log, row.environment), found.alma_api_key).decode()
+        key = services.secrets.open(
+            alma_label(row.log, row.environment, found.alma_api_base), found.alma_api_key
+        ).decode()
     except SealBroken:
-        raise AlmaError("The API key does not open with the service's secret key") from None
+        raise AlmaError("The API key does not open for this address: give the environment both anew") from None
     return AlmaUsers(services.webhooks, found.alma_api_base, key, rest=rest)
 
 

@@ -103,14 +103,14 @@ def environment_secrets(secrets: Secrets, code: str, spec: EnvironmentSpec) -> E
         environment=name,
         gate_key=None if spec.gate_key is None else secrets.mac(GATE_LABEL, spec.gate_key),
         alma_api_base=spec.alma_api_base,
-        alma_api_key=None if key is None else secrets.seal(alma_label(code, name), key.encode()),
+        alma_api_key=None if key is None else secrets.seal(alma_label(code, name, spec.alma_api_base), key.encode()),
     )
     return gatekeys.sealed(secrets, row)
 
 
-def alma_label(code: str, environment: str) -> str:
-    """The label under which the key for scans of an environment is sealed."""
-    return f"alma/{code}/{environment}"
+def alma_label(code: str, environment: str, base: str | None) -> str:
+    """The label under which the key for scans of an environment is sealed: it is sent to this address alone."""
+    return f"alma/{code}/{environment}/{base or ''}"
 
 
 def notify_text(addresses: tuple[str, ...]) -> str:

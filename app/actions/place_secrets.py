@@ -31,6 +31,8 @@ def other(
         "alma_api_base": there.alma_api_base == spec.alma_api_base,
         "alma_api_key": _opened(secrets, code, there) == spec.alma_api_key,
     }
+    if spec.alma_api_base is not None and not same["alma_api_key"]:
+        same["alma_api_base"] = False  # a key is given with the address that it may be sent to
     return {name: getattr(spec, name) or "" for name in names if not same[name]}
 
 
@@ -44,12 +46,17 @@ async def keep(book: Ledger, name: str, given: Mapping[str, str]) -> None:
     if "gate_key" in given:  # nothing else seals it anew: a key that somebody wrote stays without a seal
         hashed = secrets.mac(GATE_LABEL, given["gate_key"]) if given["gate_key"] else None
         row = gatekeys.sealed(secrets, replace(row, gate_key=hashed))
-    if "alma_api_base" in given:
-        row = replace(row, alma_api_base=given["alma_api_base"] or None)
-    if "alma_api_key" in given:
-        key = given["alma_api_key"].encode()
-        row = replace(row, alma_api_key=secrets.seal(alma_label(book.code, name), key) if key else None)
+    if given.keys() & {"alma_api_base", "alma_api_key"}:
+        row = _at_address(secrets, row, given)
     await institutions.set_environment_secrets(book.tx, row)
+
+
+def _at_address(secrets: Secrets, row: EnvironmentSecrets, given: Mapping[str, str]) -> EnvironmentSecrets:
+    """The key for scans sealed to its address; one that was sealed to another than the row's is gone."""
+    base = given.get("alma_api_base", row.alma_api_base) or None
+    key = given["alma_api_key"] if "alma_api_key" in given else _opened(secrets, row.log, row)
+    sealed = secrets.seal(alma_label(row.log, row.environment, base), key.encode()) if key else None
+    return replace(row, alma_api_base=base, alma_api_key=sealed)
 
 
 async def judge_key(book: Ledger, name: str, given: Mapping[str, str]) -> None:
@@ -73,6 +80,6 @@ def _opened(secrets: Secrets, code: str, row: EnvironmentSecrets) -> str | None:
     if row.alma_api_key is None:
         return None
     try:
-        return secrets.open(alma_label(code, row.environment), row.alma_api_key).decode()
+        return secrets.open(alma_label(code, row.environment, row.alma_api_base), row.alma_api_key).decode()
     except SealBroken:
         return None

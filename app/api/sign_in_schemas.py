@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.answers import BrokenRow
 from app.api.schemas import Instant, Line, Strict
 from app.api.session_schemas import Address, Clean
 from app.domain.sign_in_rows import Dates
@@ -55,13 +56,6 @@ class SignInsQuery(BaseModel):
     ends: Annotated[Instant | None, Field(alias="to")] = None
     source: Source | None = None
     dates: Annotated[Dates, Field(description="how the file writes days that are not 2026-11-14")] = Dates.ISO
-
-
-class BrokenRow(BaseModel):
-    """A row of a file that could not be used."""
-
-    line: int
-    detail: str
 
 
 class SignInsAnswer(BaseModel):

@@ -13,6 +13,7 @@ from app.actions import reconciliation
 from app.actions.reconciliation import Given
 from app.actions.services import Services
 from app.api import sign_in_schemas as schemas
+from app.api.answers import BrokenRow
 from app.api.guard import SCOPES, ServicesDep, needs
 from app.api.hot import described, read_body
 from app.api.once import KEY_PARAMETER, Once, asked, once_of, streamed
@@ -92,7 +93,7 @@ async def _once(once: Once, caller: Caller, code: str, given: Given, file: SignI
         answer = schemas.SignInsAnswer(matched=done.matched, opened=list(done.opened))
         if file is not None:
             answer.rows, answer.broken = file.rows, file.faults.count
-            answer.broken_rows = [schemas.BrokenRow(line=each.line, detail=each.why) for each in file.faults.told]
+            answer.broken_rows = [BrokenRow(line=each.line, detail=each.why) for each in file.faults.told]
         return Response(answer.model_dump_json(exclude_none=True), 201, media_type="application/json")
 
     return await once(caller, act)

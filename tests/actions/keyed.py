@@ -14,7 +14,7 @@ from tests.fixtures.alma import Alma
 
 async def let(services: Services, alma: Alma, key: str, place: str) -> None:
     """Let the service read an environment's Alma with this key."""
-    sealed = services.secrets.seal(alma_label(CODE, place), key.encode())
+    sealed = services.secrets.seal(alma_label(CODE, place, alma.base), key.encode())
     async with services.database.begin() as tx:
         kept = {each.environment: each for each in await institutions.environment_secrets(tx, CODE)}
         row = kept.get(place, EnvironmentSecrets(CODE, place, None, None, None))

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from app.actions import alma_scans, findings, scans
+from app.actions import alma_scans, findings, place_secrets, scans
 from app.actions.doctor import examine
+from app.actions.ledger import write
 from app.domain.errors import Refused
 from app.domain.events import WORKER
 from app.identity.alma import TRIES
 from app.storage import scans as rows
+from app.storage import tables
 from app.storage.scans import ScanRow
-from tests.actions.attacks import trail
+from tests.actions.attacks import rewrite, trail
 from tests.actions.keyed import let
 from tests.actions.worlds import AUDITOR, CODE, HEAD, Configure, World
 from tests.fixtures.alma import KEY, Alma, run_alma, user
@@ -165,6 +167,27 @@ async def test_a_wrong_key_is_told_and_not_tried_again(enrolled: World, alma: Al
     assert (row.state, len(alma.calls)) == ("failed", 1)
     assert "refuses the API key" in (row.problem or "")
     assert KEY not in str(row)
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+async def test_a_key_is_sent_to_no_address_that_somebody_wrote_into_the_database(enrolled: World, alma: Alma) -> None:
+    async with run_alma(*CLEAN) as elsewhere:
+        key = {"log": CODE, "environment": PLACE}
+        await rewrite(enrolled, tables.environment_secrets, key, {"alma_api_base": elsewhere.base})
+        row = await swept(enrolled)
+        assert (row.state, alma.calls, elsewhere.calls) == ("failed", [], [])
+        assert "does not open for this address" in (row.problem or "")
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+async def test_a_key_goes_along_when_an_admin_gives_its_environment_another_address(
+    enrolled: World, alma: Alma
+) -> None:
+    async with run_alma(*CLEAN) as elsewhere:
+        async with write(enrolled.services, CODE) as book:
+            await place_secrets.keep(book, PLACE, {"alma_api_base": elsewhere.base})
+        row = await swept(enrolled)
+        assert (row.state, alma.calls, len(elsewhere.calls) > 0) == ("done", [], True)
 
 
 @pytest.mark.parametrize("world", ["sqlite"], indirect=True)

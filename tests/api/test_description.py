@@ -67,6 +67,10 @@ def test_every_reference_leads_somewhere(described: dict[str, Any]) -> None:
     assert {"HTTPValidationError", "ValidationError"}.isdisjoint(named)
 
 
+def test_no_two_forms_have_one_name(described: dict[str, Any]) -> None:
+    assert [name for name in described["components"]["schemas"] if "__" in name] == []
+
+
 def test_the_examples_are_of_their_own_form() -> None:
     for model, strict in ((NewAccessRequest, True), (AccessRequest, False)):
         example = dict(model.model_json_schema()["examples"][0])

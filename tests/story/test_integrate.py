@@ -91,6 +91,7 @@ EXPECTED = (
     '{"active":false}',
     "2 request.withdrawn",
     "whsec_",
+    '"broken_rows":[]',
 )
 
 
