@@ -94,7 +94,7 @@ def test_a_bundle_cut_short_or_with_more_behind_it_cannot_be_read(packed: bytes,
             Bundle(io.BytesIO(data))
 
 
-def test_the_same_parts_give_the_same_bytes(story: World) -> None:
+def test_the_same_parts_give_the_same_bytes(story: World, packed: bytes) -> None:
     parts = story.parts(story.trail.entries[-1])
 
     async def written() -> tuple[bytes, bytes, bytes]:
@@ -251,7 +251,7 @@ def test_a_proof_is_read_as_it_was_written(index: int, hashes: list[bytes]) -> N
             form.read_proof(wrong, b"origin\n1\nroot\n\nsig\n")
 
 
-def test_private_parts_come_in_order(story: World) -> None:
+def test_private_parts_come_in_order(story: World, packed: bytes) -> None:
     parts = story.parts(story.trail.entries[-1], private=[(3, None), (2, None)])
     with pytest.raises(ValueError, match="rising"):
         asyncio.run(write_bundle(io.BytesIO(), parts))
