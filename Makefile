@@ -2,7 +2,7 @@
 
 BIN := .venv/bin
 
-.PHONY: run demo test test-long lint bench fuzz lock openapi
+.PHONY: run demo test test-long lint bench fuzz lock openapi languages
 
 run: ## the service with a small demo world, until Ctrl-C; PORT=8000 is the first of eight
 	@scripts/setup demo
@@ -37,6 +37,10 @@ fuzz: ## every parser of foreign input, by coverage, ten minutes in all; SECONDS
 openapi: ## describe the API anew, from its routes
 	@scripts/setup test
 	@PYTHONPATH=. $(BIN)/python scripts/describe.py
+
+languages: ## gather the texts of all pages anew, and bring the catalogues of all languages up to them
+	@scripts/setup test
+	@PYTHONPATH=. $(BIN)/python scripts/languages.py
 
 lock: ## pin what requirements/*.in and package.json name; UPGRADE=1 for newer versions
 	@scripts/setup test

@@ -27,6 +27,7 @@ class Door:
     code: str
     institution_name: str
     time_zone: str
+    locale: str
     provider_host: str
     origins: tuple[str, ...]
 
@@ -44,7 +45,7 @@ async def door(services: Services, code: str) -> Door | None:
         origins = await origins_of(services, approval_registration(services, row, institution), now)
     except Unavailable:
         origins = _distinct([issuer])
-    return Door(code, row.name, institution.time_zone, urlsplit(issuer).hostname or issuer, origins)
+    return Door(code, row.name, institution.time_zone, institution.locale, urlsplit(issuer).hostname or issuer, origins)
 
 
 async def origins_of(services: Services, registration: ProviderConfig, now: datetime) -> tuple[str, ...]:

@@ -53,6 +53,7 @@ class Stopped:
     upcoming: int
     index: int
     time_zone: str
+    locale: str
 
 
 async def overview(services: Services, visitor: Visitor) -> CodesView:
@@ -110,7 +111,9 @@ async def _stop(services: Services, code: str, hashed: bytes, where: Where) -> S
         for each in running:
             await end(each, "stop-code")
         await store(book, held)
-        return Stopped(book.now, opened, len(running) - opened, index, book.institution.time_zone)
+        return Stopped(
+            book.now, opened, len(running) - opened, index, book.institution.time_zone, book.institution.locale
+        )
 
 
 async def _count(services: Services, code: str, where: Where) -> int:

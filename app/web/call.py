@@ -16,7 +16,7 @@ from app.actions.journey import Where
 from app.actions.services import Services
 from app.actions.signin import Visitor
 from app.identity import browser as browsers
-from app.web import text
+from app.web import language, text
 from app.web.static_files import static
 from app.web.times import Times, country, lasted, length
 
@@ -36,13 +36,24 @@ ROLES = {
 
 _TEMPLATES = Environment(
     loader=PackageLoader("app.web"),
+    extensions=["jinja2.ext.i18n"],
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
+_TEMPLATES.policies["ext.i18n.trimmed"] = True
+_TEMPLATES.install_gettext_callables(  # type: ignore[attr-defined] # the extension adds it
+    language.translated,
+    language.counted,
+    newstyle=True,
+    pgettext=language.in_context,
+    npgettext=language.counted_in_context,
+)
 _TEMPLATES.filters |= {"shown": text.shown, "duration": length, "country": country, "lasted": lasted}
+_TEMPLATES.filters |= {"bdi": text.isolated, "first_up": text.first_up, "told": language.of_others}
 _TEMPLATES.globals |= {"static": static, "safe_link": text.safe_link, "PRODUCTS": PRODUCTS, "ROLES": ROLES}
+_TEMPLATES.globals |= {"language": language.language, "direction": language.direction}
 _TEMPLATES.globals["mount"] = ""  # where our pages begin: at the host itself, but for the gate's
 
 

@@ -17,6 +17,7 @@ from app.actions import signin
 from app.actions.signin import Visitor
 from app.domain.errors import Refusal, Refused
 from app.identity import browser as browsers
+from app.web import language
 from app.web.call import Call, CallDep
 
 FORM = "application/x-www-form-urlencoded"
@@ -60,6 +61,7 @@ async def _visitor(call: Call, *, used: bool) -> Visitor:
     if visitor is None:
         raise Elsewhere(f"/sign-in?next={quote(_way_back(call), safe='/')}")
     call.request.state.visitor = visitor
+    language.speak(visitor.locale)
     return visitor
 
 

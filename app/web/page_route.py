@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from app.actions.problems import REMEDIES
 from app.domain.errors import Refusal, Refused, Unavailable
+from app.web import language
 from app.web.call import WebSettings, call_of, content_policy
 from app.web.failures import failure, status_of
 from app.web.guard import Elsewhere
@@ -41,6 +42,7 @@ class PageRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
+            language.speak(language.asked_for(request.headers.get("accept-language", "")))
             try:
                 response = await handle(request)
             except Elsewhere as turn:

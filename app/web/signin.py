@@ -17,6 +17,7 @@ from app.actions.tries import may_begin
 from app.domain.errors import Refused
 from app.web.call import CallDep
 from app.web.guard import HOME, AnybodySignedIn, SentForm, StrangersForm, VisitorsForm
+from app.web.language import speak
 from app.web.page_route import GET, pages
 from app.web.requests import refused_answer
 from app.web.times import Times
@@ -37,6 +38,7 @@ async def mail_link(call: CallDep, short: str) -> Response:
     into = None if found is None else await door(call.services, found.code)
     if found is None or into is None:
         return call.page("landing_closed.html", status=404)
+    speak(into.locale)
     times = Times(ZoneInfo(into.time_zone))
     return call.page("landing.html", {"door": into, "landing": found, "times": times}, origins=into.origins)
 
@@ -56,6 +58,7 @@ async def at_the_door(call: CallDep, code: str, next: str = HOME) -> Response:  
     into = await door(call.services, code)
     if into is None:
         raise Refused(NOT_FOUND)
+    speak(into.locale)
     return call.page("door.html", {"door": into, "next": next}, origins=into.origins)
 
 

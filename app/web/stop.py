@@ -11,6 +11,7 @@ from app.domain.errors import Refusal, Refused
 from app.web.call import Call, CallDep
 from app.web.failures import status_of
 from app.web.guard import SignedIn, StrangersForm, VisitorsForm
+from app.web.language import speak
 from app.web.page_route import GET, pages
 from app.web.times import Times
 
@@ -34,6 +35,7 @@ async def stop(call: CallDep, form: StrangersForm) -> Response:
         if refused.refusal.problem not in {"stop-refused", "too-many-requests"}:
             raise
         return _again(call, institution, code, refused.refusal)
+    speak(stopped.locale)
     times = Times(ZoneInfo(stopped.time_zone))
     return call.page("stop_done.html", {"stopped": stopped, "code": institution.strip().upper(), "times": times})
 
