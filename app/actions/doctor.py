@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from app.actions import clientrows, gatekeys, seals, standing_rows
 from app.actions.doctor_sessions import session_differences
 from app.actions.doctor_witnesses import declared_differences, observed_differences, witness_differences
-from app.actions.held import grant_row
+from app.actions.grant_rows import grant_row
 from app.actions.keys import key_differences
 from app.actions.ledger import write
 from app.actions.opening import notify_text

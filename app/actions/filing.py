@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.actions import standing
-from app.actions.held import Held, changed_row, grant_row
+from app.actions.grant_rows import grant_row
+from app.actions.held import Held, changed_row
 from app.actions.ledger import Ledger, lock, unwrap
 from app.actions.mails import post
 from app.actions.services import Services

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from app.actions.grant_rows import grant_row
 from app.actions.ledger import NOT_FOUND, Ledger
 from app.actions.subject import Subject
 from app.actions.watched import Because, Watched
@@ -17,12 +18,7 @@ from app.domain.errors import Refused
 from app.domain.events import SERVICE, Entry, Event
 from app.domain.request import TERMINAL, AccessRequest, Grant, Status, due, evolve
 from app.storage import grants, requests, sessions
-from app.storage.grants import GrantRow
 from app.storage.requests import RequestRow
-from app.tokens.secrets import Secrets
-
-GRANT_LABEL = "row/grant"
-
 
 _ENDED: Mapping[str, Because] = MappingProxyType({"elapsed": "grant-over", "completed": "completed"})
 
@@ -133,30 +129,3 @@ def next_due(request: AccessRequest, book: Ledger) -> datetime | None:
     if request.grant is None:
         return None
     return request.grant.not_before if request.status is Status.APPROVED else request.grant.not_after
-
-
-def grant_row(secrets: Secrets, row: RequestRow, grant: Grant) -> GrantRow:
-    """The row that the hot path reads, with its MAC."""
-    account = AccessRequest.from_data(row.state).account
-    unsealed = GrantRow(
-        log=row.log,
-        id=grant.id,
-        request=row.id,
-        environment=row.environment,
-        account=account,
-        engineer_id=row.engineer_id,
-        not_before=grant.not_before,
-        not_after=grant.not_after,
-        roles=grant.roles,
-        ended_at=grant.ended_at,
-        ended_because=grant.ended_because,
-        mac=b"",
-    )
-    return replace(unsealed, mac=secrets.mac(GRANT_LABEL, *grant_parts(unsealed)))
-
-
-def grant_parts(row: GrantRow) -> list[str]:
-    """What the MAC of a grant's row covers, in order."""
-    ended = "" if row.ended_at is None else row.ended_at.isoformat()
-    window = (row.not_before.isoformat(), row.not_after.isoformat(), ended, row.ended_because or "")
-    return [row.log, row.id, row.request, row.environment, row.account, row.engineer_id, *window, *row.roles]

@@ -16,8 +16,8 @@ from typing import Any
 from app.actions import proving
 from app.actions.callers import UNAUTHORIZED, Shown, access_token, ask, has_token, judge, reaching
 from app.actions.clientrows import client_of
-from app.actions.grants import TOKEN_LABEL, token_parts
-from app.actions.held import GRANT_LABEL, grant_parts
+from app.actions.grant_rows import GRANT_LABEL, grant_parts
+from app.actions.minted import TOKEN_LABEL, token_parts
 from app.actions.services import Services
 from app.domain.errors import Refusal, Refused
 from app.storage import checks, entries

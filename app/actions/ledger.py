@@ -28,7 +28,7 @@ from app.domain.institution import CHANGING, Institution, evolve
 from app.domain.standing import evolve as evolve_standing
 from app.storage import institutions, leaves, outbox, refusals
 from app.storage.database import Transaction
-from app.storage.heads import HeadStoreError
+from app.storage.heads import doubt_of
 from app.storage.institutions import InstitutionRow
 from app.storage.leaves import Head, Stored
 from app.storage.outbox import OutboxRow
@@ -159,13 +159,9 @@ async def lock(services: Services, tx: Transaction, code: str) -> Ledger:
     row = await institutions.read(tx, code)
     if row is None:
         raise Refused(NOT_FOUND)
-    try:
-        signed = services.heads.read(head.origin)
-    except HeadStoreError as error:
-        raise Unavailable(str(error)) from error
-    if signed is not None and head.size < signed.size:
-        detail = f"The log of {code} is shorter than a checkpoint signed before: an old backup was restored."
-        raise Unavailable(detail, "trail-rolled-back")
+    doubt = doubt_of(services.heads, head.origin, head.size)
+    if doubt is not None:
+        raise doubt
     return Ledger(services, tx, head, row, Institution.from_data(row.state))
 
 

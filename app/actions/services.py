@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from app.actions.derivation import Derivations
 from app.actions.followers import Followers
+from app.actions.minted import Mint
+from app.actions.minting import Minting
 from app.identity.http import Fetcher
 from app.identity.provider import ProviderClient
 from app.notify.smtp import SmtpSettings
@@ -51,11 +53,15 @@ class Services:
     checks: GroupedRead[Asked, Found] = field(init=False, repr=False)
     proofs: GroupCommit[ReplayRow, bool] = field(init=False, repr=False)
     derivations: Derivations = field(default_factory=Derivations, repr=False)
+    mint: Mint = field(init=False, repr=False)
+    minting: Minting = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """The groups are of these services and nobody else's."""
         object.__setattr__(self, "checks", GroupedRead(self.database, checks.Reader().read))
         object.__setattr__(self, "proofs", GroupCommit(self.database, replays.take))
+        object.__setattr__(self, "mint", Mint(self.secrets, self.ring, self.base_url))
+        object.__setattr__(self, "minting", Minting(self.database, self.heads, self.mint))
 
     def origin(self, code: str) -> str:
         """The origin of an institution's first log."""

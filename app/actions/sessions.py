@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.actions.held import Held, conclude, grant_row, hold, watch
+from app.actions.grant_rows import grant_row
+from app.actions.held import Held, conclude, hold, watch
 from app.actions.introspection import ended_in_trail, token_holds
 from app.actions.journey import Where
 from app.actions.ledger import NOT_FOUND, Ledger, lock

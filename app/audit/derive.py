@@ -59,11 +59,13 @@ def derive(stored: Iterable[StoredEntry], evidence: Mapping[str, bytes], request
     """
     replay = Replay(Sources(blob=evidence.get, whole=False))
     for each in stored:
-        part = None if each.private is None else log.parse_private(each.private).fields
+        if each.private is not None and canonical.sha(each.private) != each.entry.private:
+            return Refusal(
+                "grant-not-derivable", f"entry {each.entry.index}: the private part is not what it commits to"
+            )
         if each.entry.private is not None and each.private is None:
             replay.world.miss_part(each.entry)
-        if each.private is not None and canonical.sha(each.private) != each.entry.private:
-            replay.world.find(each.entry, "private-changed", "the private part is not what the entry commits to")
+        part = None if each.private is None else log.parse_private(each.private).fields
         replay.feed(each.entry, each.leaf, part)
     replay.finish()
     wrong = [finding for finding in replay.world.findings if finding.code not in _HARMLESS]

@@ -63,7 +63,12 @@ class Hashes(TypeDecorator[tuple[bytes, ...]]):
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> tuple[bytes, ...] | None:  # noqa: ARG002 -- their signature
         """What is read."""
-        return None if value is None else tuple(value[at : at + 32] for at in range(0, len(value), 32))
+        return None if value is None else split_hashes(value)
+
+
+def split_hashes(value: bytes) -> tuple[bytes, ...]:
+    """The hashes of their concatenation."""
+    return tuple(value[at : at + 32] for at in range(0, len(value), 32))
 
 
 def dump_json(value: Any) -> str:

@@ -155,13 +155,16 @@ async def grounds_of(tx: Transaction, log: str, request: str) -> list[tuple[int,
     a grant rests on, which nothing that is done with it changes.
     """
     rows = [(index, leaf, part) for index, leaf, part in await tx.fetch(_GROUNDS, {"log": log, "request": request})]
-    standing = sorted(
-        {str(each.entry.data["standing"]) for each in read_grounds(row for row in rows if _STANDING in row[1])}
-    )
+    standing = sorted({str(each.entry.data["standing"]) for each in read_grounds(filter(names_standing, rows))})
     if not standing:
         return rows
     query = select_entries(log).add_columns(_LEAVES.c.idx).where(_LEAVES.c.subject.in_(standing))
     return sorted([*rows, *((index, leaf, part) for leaf, part, index in await tx.connection.execute(query))])
+
+
+def names_standing(row: tuple[int, bytes, bytes | None]) -> bool:
+    """Whether one of these entries names a standing approval, on whose own entries the grant rests too."""
+    return _STANDING in row[1]
 
 
 def read_grounds(rows: Iterable[tuple[int, bytes, bytes | None]]) -> list[Stored]:
@@ -237,19 +240,19 @@ def select_entries(log: str | sa.BindParameter[str]) -> sa.Select[Any]:
 _OF_REQUEST = select_entries(sa.bindparam("log")).where(_LEAVES.c.request == sa.bindparam("request"))
 _STANDING = b'"standing":"sta_'
 """What a leaf has that names a standing approval: its bytes are canonical, and no text in it has a bare quote."""
+
+
+def is_ground(log: sa.ColumnElement[str], request: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Whether a leaf is one that the grant of this request rests on: see `grounds_of`."""
+    used = _LEAVES.c.type.in_([sa.literal(type_) for type_ in CATALOGUE if type_.startswith(_USE)])
+    common = _LEAVES.c.type.in_([sa.literal(type_) for type_ in _COMMON_TYPES])
+    return sa.and_(_LEAVES.c.log == log, sa.or_(sa.and_(_LEAVES.c.request == request, sa.not_(used)), common))
+
+
 _GROUNDS = (
     sa.select(_LEAVES.c.idx, _LEAVES.c.leaf, _PARTS.c.part)
     .outerjoin_from(_LEAVES, _PARTS, sa.and_(_PARTS.c.log == _LEAVES.c.log, _PARTS.c.idx == _LEAVES.c.idx))
-    .where(
-        _LEAVES.c.log == sa.bindparam("log"),
-        sa.or_(
-            sa.and_(
-                _LEAVES.c.request == sa.bindparam("request"),
-                _LEAVES.c.type.not_in([sa.literal(type_) for type_ in CATALOGUE if type_.startswith(_USE)]),
-            ),
-            _LEAVES.c.type.in_([sa.literal(type_) for type_ in _COMMON_TYPES]),
-        ),
-    )
+    .where(is_ground(sa.bindparam("log"), sa.bindparam("request")))
     .order_by(_LEAVES.c.idx)
 )
 _OF_PERSON = select_entries(sa.bindparam("log")).where(

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from app.domain.errors import Unavailable
+
 
 @dataclass(frozen=True, slots=True)
 class SignedHead:
@@ -77,6 +79,20 @@ class FileHeads:
         with (self._directory / "lock").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def doubt_of(heads: FileHeads, origin: str, size: int) -> Unavailable | None:
+    """Why a log of this size is not to be relied on, where it is not: more of it was signed before."""
+    try:
+        signed = heads.read(origin)
+    except HeadStoreError as error:
+        doubt = Unavailable(str(error))
+        doubt.__cause__ = error
+        return doubt
+    if signed is None or size >= signed.size:
+        return None
+    detail = f"The log {origin} is shorter than a checkpoint signed before: an old backup was restored."
+    return Unavailable(detail, "trail-rolled-back")
 
 
 def _parse(origin: str, content: bytes) -> SignedHead:

@@ -77,7 +77,7 @@ async def open_log(tx: Transaction, log: str, origin: str) -> Head:
     opened = tx.insert(_LOGS).values(log=log, origin=origin, size=0, edge=(), last_at=None).on_conflict_do_nothing()
     if (await tx.connection.execute(opened)).rowcount != 1:
         raise LogExists(f"the log {log} exists")
-    return _head(log, origin, Edge(), None, await tx.now())
+    return head_of(log, origin, Edge(), None, await tx.now())
 
 
 async def lock(tx: Transaction, log: str) -> Head:
@@ -89,10 +89,11 @@ async def lock(tx: Transaction, log: str) -> Head:
         raise KeyError(log)
     origin, size, edge, last_at, clock = found[0]
     now = tx.clock() if tx.clock is not None else (clock or datetime.now(UTC))
-    return _head(log, origin, Edge(size, edge), last_at, now.astimezone(UTC))
+    return head_of(log, origin, Edge(size, edge), last_at, now.astimezone(UTC))
 
 
-def _head(log: str, origin: str, edge: Edge, last_at: datetime | None, now: datetime) -> Head:
+def head_of(log: str, origin: str, edge: Edge, last_at: datetime | None, now: datetime) -> Head:
+    """The head of a log at `now`."""
     if last_at is None or last_at <= now:
         return Head(log, origin, edge, last_at, now, clock_ahead=False)
     return Head(log, origin, edge, last_at, last_at, clock_ahead=last_at - now > MAX_AHEAD)
@@ -161,10 +162,7 @@ async def _store(
     tx: Transaction, head: Head, stored: Sequence[Stored], hashes: Sequence[bytes], plan: trail.AppendPlan
 ) -> None:
     log = head.log
-    leaves = [
-        (log, each.entry.index, each.leaf, hashed, each.entry.type, each.entry.subject, request_of(each.entry))
-        for each, hashed in zip(stored, hashes, strict=True)
-    ]
+    leaves = leaf_rows(log, stored, hashes)
     parts = [(log, each.entry.index, each.private) for each in stored if each.private is not None]
     changes = [
         (log, each.entry.index, request_of(each.entry), each.entry.id, each.entry.type, each.entry.at, None)
@@ -175,11 +173,7 @@ async def _store(
     rows = [(log, row.level, row.index, row.hashes, row.root) for row in plan.rows]
     grown = {"key": log, "size": plan.edge.size, "edge": plan.edge.hashes, "last_at": head.at, "grown": head.at}
     if tx.dialect == "postgresql":
-        columns = {
-            f"{table}_{at}": list(values)
-            for table, lines in (("leaves", leaves), ("parts", parts), ("changes", changes))
-            for at, values in enumerate(zip(*lines, strict=True))
-        }
+        columns = columns_of("leaves", leaves) | columns_of("parts", parts) | columns_of("changes", changes)
         await tx.fetch(_STORE[bool(parts), bool(changes)], grown | columns)
     else:
         await _insert(tx, _LEAVES, leaves)
@@ -187,6 +181,14 @@ async def _store(
         await _insert(tx, _CHANGES, changes)
         await tx.connection.execute(_GROWN, grown)
     await _insert(tx, _TILES, rows)
+
+
+def leaf_rows(log: str, stored: Sequence[Stored], hashes: Sequence[bytes]) -> list[tuple[Any, ...]]:
+    """The rows of these leaves."""
+    return [
+        (log, each.entry.index, each.leaf, hashed, each.entry.type, each.entry.subject, request_of(each.entry))
+        for each, hashed in zip(stored, hashes, strict=True)
+    ]
 
 
 def _of_session(entry: Entry) -> bool:
@@ -200,13 +202,21 @@ async def _insert(tx: Transaction, table: sa.Table, rows: Sequence[tuple[object,
         await tx.connection.execute(insert_of(tx.dialect, table), [dict(zip(names, row, strict=True)) for row in rows])
 
 
-def _unnested(table: sa.Table, prefix: str) -> sa.CTE:
-    """An insert of many rows from one array a column: one statement, whatever their number."""
+def columns_of(prefix: str, rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """The parameters of `unnested` that give it these rows."""
+    return {f"{prefix}_{at}": list(values) for at, values in enumerate(zip(*rows, strict=True))}
+
+
+def unnested(table: sa.Table, prefix: str) -> sa.TableValuedAlias:
+    """Many rows of a table from one array a column: one statement, whatever their number."""
     # Text, because a cast to varchar(n) would cut what is too long instead of refusing it.
     types = [sa.Text() if isinstance(column.type, sa.String) else column.type for column in table.c]
     arrays = [sa.bindparam(f"{prefix}_{at}", type_=sa.ARRAY(type_)) for at, type_ in enumerate(types)]
-    lines = sa.func.unnest(*arrays).table_valued(*table.c.keys()).render_derived()
-    return sa.insert(table).from_select(table.c.keys(), sa.select(lines)).cte(f"new_{prefix}")
+    return sa.func.unnest(*arrays).table_valued(*table.c.keys()).render_derived()
+
+
+def _added(table: sa.Table, prefix: str) -> sa.CTE:
+    return sa.insert(table).from_select(table.c.keys(), sa.select(unnested(table, prefix))).cte(f"new_{prefix}")
 
 
 _GROW = sa.update(_LOGS).where(_LOGS.c.log == sa.bindparam("key"))
@@ -217,9 +227,9 @@ _GROWN = _GROW.values(
         "grown_at": sa.func.coalesce(_LOGS.c.grown_at, sa.bindparam("grown", type_=_LOGS.c.grown_at.type)),
     }
 )
-_STORED = _GROWN.add_cte(_unnested(_LEAVES, "leaves"))
-_WITH_PARTS = _STORED.add_cte(_unnested(_PARTS, "parts"))
-_NEW_CHANGES = _unnested(_CHANGES, "changes")
+_STORED = _GROWN.add_cte(_added(_LEAVES, "leaves"))
+_WITH_PARTS = _STORED.add_cte(_added(_PARTS, "parts"))
+_NEW_CHANGES = _added(_CHANGES, "changes")
 _STORE = {
     (False, False): _STORED,
     (True, False): _WITH_PARTS,
