@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.actions import decisions, grants, introspection, minting
+from app.actions import decisions, grants, introspection
 from app.actions.minting import Wanted
 from app.domain.errors import Refused
 from app.storage import leaves, tables
@@ -79,7 +79,7 @@ async def test_a_revocation_between_reading_and_writing_wins(enrolled: World, mo
         await decisions.revoke(world.services, await world.visitor(HEAD), request, "no longer needed")
         return await record(tx, batches)
 
-    monkeypatch.setattr(minting.minting, "record", late)
+    monkeypatch.setattr(rows, "record", late)
     with pytest.raises(Refused, match="grant-ended"):
         await grants.mint(world.services, world.caller, request)
     assert "token.issued" not in [type_ for _, type_ in await entries(world)]
