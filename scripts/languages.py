@@ -25,6 +25,7 @@ _KEYWORDS = {
     "gettext": None,
     "ngettext": (1, 2),
     "pgettext": ((1, "c"), 2),
+    "in_context": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
 }
 _WAYS = [("web/**.html", "jinja2"), ("web/**.py", "python"), ("actions/**.py", "python"), ("domain/**.py", "python")]

@@ -8,252 +8,289 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_RETRY = (
+from app.domain.languages import msg
+
+_RETRY = msg(
     "Nothing was changed. Wait as long as `Retry-After` says, then ask again; with the same Idempotency-Key, if any."
 )
-_READ_AGAIN = "Read the request again: its `status` says what may still be done."
-_SIGN_IN = "Begin the sign-in again, in one browser window, with cookies allowed."
-_ASK_ADMIN = "Ask an admin of the institution; they keep its people and their roles."
+_READ_AGAIN = msg("Read the request again: its `status` says what may still be done.")
+_SIGN_IN = msg("Begin the sign-in again, in one browser window, with cookies allowed.")
+_ASK_ADMIN = msg("Ask an admin of the institution; they keep its people and their roles.")
 
 _PROBLEMS: Mapping[str, tuple[int, str, str]] = {
     # What any call may meet.
-    "malformed": (400, "The body cannot be read", "Send one JSON value in UTF-8, each member of an object once."),
+    "malformed": (
+        400,
+        msg("The body cannot be read"),
+        msg("Send one JSON value in UTF-8, each member of an object once."),
+    ),
     "unauthorized": (
         401,
-        "Who calls is not known",
-        "Get an access token at /oauth2/token and send it as `Authorization: Bearer …`; a token lasts ten minutes.",
+        msg("Who calls is not known"),
+        msg(
+            "Get an access token at /oauth2/token and send it as `Authorization: Bearer …`; a token lasts ten minutes."
+        ),
     ),
     "insufficient-scope": (
         403,
-        "The token does not reach this far",
-        "Ask for a token with the scope named in `scope`; if the client does not have it, ask the operator.",
+        msg("The token does not reach this far"),
+        msg("Ask for a token with the scope named in `scope`; if the client does not have it, ask the operator."),
     ),
-    "forbidden": (403, "Your roles do not allow this", _ASK_ADMIN),
+    "forbidden": (403, msg("Your roles do not allow this"), _ASK_ADMIN),
     "not-found": (
         404,
-        "Nothing is here for you",
-        "Check the id and the institution. What is not yours to see is answered as if it did not exist.",
+        msg("Nothing is here for you"),
+        msg("Check the id and the institution. What is not yours to see is answered as if it did not exist."),
     ),
-    "method-not-allowed": (405, "There is no such method here", "Use one of the methods that `Allow` names."),
-    "stale": (412, "It has changed since you read it", "Read it again, and send the new `ETag` as `If-Match`."),
+    "method-not-allowed": (405, msg("There is no such method here"), msg("Use one of the methods that `Allow` names.")),
+    "stale": (
+        412,
+        msg("It has changed since you read it"),
+        msg("Read it again, and send the new `ETag` as `If-Match`."),
+    ),
     "too-large": (
         413,
-        "The body is too large",
-        "Send at most 1 MiB; of a recording, 64 MiB a part; of a list of users 1 GiB, of sign-ins 256 MiB.",
+        msg("The body is too large"),
+        msg("Send at most 1 MiB; of a recording, 64 MiB a part; of a list of users 1 GiB, of sign-ins 256 MiB."),
     ),
     "unsupported-media-type": (
         415,
-        "The body is of a type that is not read here",
-        "Send JSON as `Content-Type: application/json`; forms as `application/x-www-form-urlencoded`.",
+        msg("The body is of a type that is not read here"),
+        msg("Send JSON as `Content-Type: application/json`; forms as `application/x-www-form-urlencoded`."),
     ),
     "validation": (
         422,
-        "Something in the request is wrong",
-        "Each item of `errors` points at a field and says what it has to be. Unknown fields are errors too.",
+        msg("Something in the request is wrong"),
+        msg("Each item of `errors` points at a field and says what it has to be. Unknown fields are errors too."),
     ),
-    "too-many-requests": (429, "Too many requests", "Wait as long as `Retry-After` says, then go on more slowly."),
+    "too-many-requests": (
+        429,
+        msg("Too many requests"),
+        msg("Wait as long as `Retry-After` says, then go on more slowly."),
+    ),
     "internal": (
         500,
-        "Something is broken on our side",
-        "Try again; if it stays, tell the operator the `X-Request-ID` of the answer.",
+        msg("Something is broken on our side"),
+        msg("Try again; if it stays, tell the operator the `X-Request-ID` of the answer."),
     ),
-    "unavailable": (503, "The service cannot be sure, so the answer is no", _RETRY),
+    "unavailable": (503, msg("The service cannot be sure, so the answer is no"), _RETRY),
     "trail-rolled-back": (
         503,
-        "The audit trail is shorter than it was",
-        "An old backup seems to have been restored; nothing is given until the operator has restored what is missing.",
+        msg("The audit trail is shorter than it was"),
+        msg(
+            "An old backup seems to have been restored; nothing is given until the operator has "
+            "restored what is missing."
+        ),
     ),
     "provider-unavailable": (
         502,
-        "The institution's sign-in does not answer",
-        "Try again in a few minutes; access can still be taken back meanwhile.",
+        msg("The institution's sign-in does not answer"),
+        msg("Try again in a few minutes; access can still be taken back meanwhile."),
     ),
     # Idempotency-Key.
     "idempotency-in-progress": (
         409,
-        "The first request with this key is still running",
-        "Ask again in a second, with the same key and the same body.",
+        msg("The first request with this key is still running"),
+        msg("Ask again in a second, with the same key and the same body."),
     ),
     "idempotency-mismatch": (
         422,
-        "This key came with another request before",
-        "Make a new Idempotency-Key for each new request; repeat one only with exactly the same body.",
+        msg("This key came with another request before"),
+        msg("Make a new Idempotency-Key for each new request; repeat one only with exactly the same body."),
     ),
     # Scanning accounts.
     "scan-under-way": (
         409,
-        "This environment is being scanned already",
-        "Wait as long as `Retry-After` says; what the scan under way finds shows in the list of findings.",
+        msg("This environment is being scanned already"),
+        msg("Wait as long as `Retry-After` says; what the scan under way finds shows in the list of findings."),
     ),
     "scan-failed": (
         502,
-        "The users could not be read",
-        "`detail` says why. Nothing was changed; put it right, or upload the users as a file.",
+        msg("The users could not be read"),
+        msg("`detail` says why. Nothing was changed; put it right, or upload the users as a file."),
     ),
     # Filing a request.
     "institution-unknown": (
         422,
-        "There is no such institution",
-        "Check the code; if it is right, ask the operator whether this client serves the institution.",
+        msg("There is no such institution"),
+        msg("Check the code; if it is right, ask the operator whether this client serves the institution."),
     ),
     "institution-not-enrolled": (
         422,
-        "The institution is not enrolled yet",
-        "Its first admin has to sign in and confirm the enrolment code; ask again after that.",
+        msg("The institution is not enrolled yet"),
+        msg("Its first admin has to sign in and confirm the enrolment code; ask again after that."),
     ),
     "environment-unknown": (
         422,
-        "The institution has no such environment",
-        "Use the name under which the environment was set up, such as `alma-production`.",
+        msg("The institution has no such environment"),
+        msg("Use the name under which the environment was set up, such as `alma-production`."),
     ),
-    "account-unknown": (422, "There is no such vendor account", "Ask for `exl_impl`."),
+    "account-unknown": (422, msg("There is no such vendor account"), msg("Ask for `exl_impl`.")),
     "account-deactivated": (
         422,
-        "This account is deactivated",
-        "`exl_support` is blocked for good. Ask for `exl_impl`.",
+        msg("This account is deactivated"),
+        msg("`exl_support` is blocked for good. Ask for `exl_impl`."),
     ),
     "account-technical": (
         422,
-        "This account is not for people",
-        "`exl_api` cannot sign in. Ask for `exl_impl`.",
+        msg("This account is not for people"),
+        msg("`exl_api` cannot sign in. Ask for `exl_impl`."),
     ),
     "case-not-escalated": (
         422,
-        "The case is not escalated",
-        "An environment in support is opened for escalated cases only; escalate the case, then ask again.",
+        msg("The case is not escalated"),
+        msg("An environment in support is opened for escalated cases only; escalate the case, then ask again."),
     ),
     "window-too-long": (
         422,
-        "The window is longer than the institution allows",
-        "Ask for fewer minutes; the detail names the most there may be.",
+        msg("The window is longer than the institution allows"),
+        msg("Ask for fewer minutes; the detail names the most there may be."),
     ),
     "window-closed": (
         422,
-        "The institution's hours leave nothing of this window",
-        "Name another start in `window.not_before`; the institution's policy closes this one.",
+        msg("The institution's hours leave nothing of this window"),
+        msg("Name another start in `window.not_before`; the institution's policy closes this one."),
     ),
     # The life of a request.
-    "wrong-state": (409, "The request is no longer in a state for this", _READ_AGAIN),
-    "not-approved": (409, "The request is not approved", "A token is given once the request is approved."),
-    "window-not-open": (409, "The window has not begun", "Ask again when `Retry-After` seconds have passed."),
-    "grant-ended": (410, "The access is over", "File a new request that names this one in `extends`."),
+    "wrong-state": (409, msg("The request is no longer in a state for this"), _READ_AGAIN),
+    "not-approved": (409, msg("The request is not approved"), msg("A token is given once the request is approved.")),
+    "window-not-open": (409, msg("The window has not begun"), msg("Ask again when `Retry-After` seconds have passed.")),
+    "grant-ended": (410, msg("The access is over"), msg("File a new request that names this one in `extends`.")),
     "grant-not-derivable": (
         409,
-        "The trail does not give this grant",
-        "No token is given, because the audit trail does not prove the approval. Tell the operator at once.",
+        msg("The trail does not give this grant"),
+        msg("No token is given, because the audit trail does not prove the approval. Tell the operator at once."),
     ),
     "events-forgotten": (
         410,
-        "The changes since then are not kept any more",
-        "List the access requests, then follow the events without `Last-Event-ID`; changes are kept for 30 days.",
+        msg("The changes since then are not kept any more"),
+        msg("List the access requests, then follow the events without `Last-Event-ID`; changes are kept for 30 days."),
     ),
     "records-in-doubt": (
         409,
-        "The database is not as the trail tells it",
-        "Nothing is given. Tell the operator at once; `countersign doctor` names what differs.",
+        msg("The database is not as the trail tells it"),
+        msg("Nothing is given. Tell the operator at once; `countersign doctor` names what differs."),
     ),
     # Sessions.
     "token-inactive": (
         403,
-        "This token opens no session",
-        "Obtain a new approval token: each opens one session, at its environment's gateway, soon after it was given.",
+        msg("This token opens no session"),
+        msg(
+            "Obtain a new approval token: each opens one session, at its environment's gateway, soon "
+            "after it was given."
+        ),
     ),
     "digest-mismatch": (
         400,
-        "The bytes are not those that were announced",
-        "Send the part again, with the `Content-Digest` (RFC 9530) of exactly its bytes. Nothing was kept.",
+        msg("The bytes are not those that were announced"),
+        msg("Send the part again, with the `Content-Digest` (RFC 9530) of exactly its bytes. Nothing was kept."),
     ),
     "part-differs": (
         409,
-        "This part is there, with other bytes",
-        "A part is never changed. Send what is new under the next number.",
+        msg("This part is there, with other bytes"),
+        msg("A part is never changed. Send what is new under the next number."),
     ),
     "recording-erased": (
         410,
-        "This part was erased",
-        "Recordings are kept as long as the institution's policy says; the trail keeps their digests for good.",
+        msg("This part was erased"),
+        msg("Recordings are kept as long as the institution's policy says; the trail keeps their digests for good."),
     ),
     # Answering, on pages.
-    "not-approver": (403, "You are not an approver for this request", _ASK_ADMIN),
-    "own-request": (403, "Nobody decides on their own request", "Another approver has to answer it."),
+    "not-approver": (403, msg("You are not an approver for this request"), _ASK_ADMIN),
+    "own-request": (403, msg("Nobody decides on their own request"), msg("Another approver has to answer it.")),
     "client-revoked": (
         409,
-        "The system that filed this request was shut off",
-        "Nothing can be given on it any more. The vendor has to file a new request; you may deny this one.",
+        msg("The system that filed this request was shut off"),
+        msg("Nothing can be given on it any more. The vendor has to file a new request; you may deny this one."),
     ),
     "already-answered": (
         409,
-        "You have approved this already",
-        "Your approval stands. You may still deny the request while it waits.",
+        msg("You have approved this already"),
+        msg("Your approval stands. You may still deny the request while it waits."),
     ),
-    "draft-over": (410, "This answer is no longer open", "Open the request and answer again."),
-    "form-refused": (403, "This form cannot be taken", "Open the page again, and send the form from there."),
+    "draft-over": (410, msg("This answer is no longer open"), msg("Open the request and answer again.")),
+    "form-refused": (403, msg("This form cannot be taken"), msg("Open the page again, and send the form from there.")),
     "standing-not-allowed": (
         409,
-        "The policy allows no standing approvals",
-        "An admin of the institution can allow them in its policy, by a countersigned change.",
+        msg("The policy allows no standing approvals"),
+        msg("An admin of the institution can allow them in its policy, by a countersigned change."),
     ),
     "already-disputed": (
         409,
-        "This report is disputed already",
-        "The finding is open for both sides; the vendor explains it, and your words stand beside the report.",
+        msg("This report is disputed already"),
+        msg("The finding is open for both sides; the vendor explains it, and your words stand beside the report."),
     ),
     # At the gate.
     "gate-unknown": (
         403,
-        "This gate is not known",
-        "The gateway has to send the `gate_key` of its environment as `Countersign-Gate-Key`.",
+        msg("This gate is not known"),
+        msg("The gateway has to send the `gate_key` of its environment as `Countersign-Gate-Key`."),
     ),
     "session-foreign": (
         403,
-        "This session is another environment's",
-        "A session passes only in front of the environment that it was opened for; enter with a token for this one.",
+        msg("This session is another environment's"),
+        msg(
+            "A session passes only in front of the environment that it was opened for; enter with a token for this one."
+        ),
     ),
-    "access-over": (403, "Access is over", "File a new request if more has to be done, then enter with its token."),
+    "access-over": (
+        403,
+        msg("Access is over"),
+        msg("File a new request if more has to be done, then enter with its token."),
+    ),
     # Keeping people and environments.
-    "last-admin": (409, "The last admin stays", "Let another admin sign in first; then one of the two can go."),
+    "last-admin": (
+        409,
+        msg("The last admin stays"),
+        msg("Let another admin sign in first; then one of the two can go."),
+    ),
     "countersignature-needed": (
         409,
-        "This has to be countersigned",
-        "What makes something easier is a change that an admin countersigns; open it under Settings and read it there.",
+        msg("This has to be countersigned"),
+        msg(
+            "What makes something easier is a change that an admin countersigns; open it under "
+            "Settings and read it there."
+        ),
     ),
     "own-change": (
         403,
-        "Another admin has to countersign this",
-        "With two admins or more nobody countersigns what they proposed. Ask a colleague, or take the change back.",
+        msg("Another admin has to countersign this"),
+        msg(
+            "With two admins or more nobody countersigns what they proposed. Ask a colleague, or take the change back."
+        ),
     ),
     "institution-exists": (
         409,
-        "There is an institution of this code",
-        "A trail is opened once. Choose another code, or change what there is.",
+        msg("There is an institution of this code"),
+        msg("A trail is opened once. Choose another code, or change what there is."),
     ),
     "change-outdated": (
         409,
-        "What is in force has changed meanwhile",
-        "Open the change again: it shows what it would change now. If it fits no more, reject it.",
+        msg("What is in force has changed meanwhile"),
+        msg("Open the change again: it shows what it would change now. If it fits no more, reject it."),
     ),
     "sign-in-untested": (
         409,
-        "The sign-in has not been tested",
-        "Open the change and press Test sign-in; it changes nothing, and shows what the provider returns.",
+        msg("The sign-in has not been tested"),
+        msg("Open the change and press Test sign-in; it changes nothing, and shows what the provider returns."),
     ),
     "stop-refused": (
         403,
-        "Nothing was ended",
-        "Check the institution code and the stop code, letter by letter; each code works once.",
+        msg("Nothing was ended"),
+        msg("Check the institution code and the stop code, letter by letter; each code works once."),
     ),
     # Signing in and enrolling, on pages.
     "enrolment-code-wrong": (
         422,
-        "This is not the enrolment code",
-        "Compare it with the one that reached you by another road; if the two differ, do not confirm.",
+        msg("This is not the enrolment code"),
+        msg("Compare it with the one that reached you by another road; if the two differ, do not confirm."),
     ),
-    "sign-in-refused": (403, "This sign-in does not count", _SIGN_IN),
-    "sign-in-astray": (403, "This sign-in did not begin here", _SIGN_IN),
+    "sign-in-refused": (403, msg("This sign-in does not count"), _SIGN_IN),
+    "sign-in-astray": (403, msg("This sign-in did not begin here"), _SIGN_IN),
     "already-bound": (
         409,
-        "This account or this person is bound already",
-        "One person has one account at the institution's provider; ask an admin which one it is.",
+        msg("This account or this person is bound already"),
+        msg("One person has one account at the institution's provider; ask an admin which one it is."),
     ),
 }
 

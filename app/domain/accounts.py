@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from app.domain.languages import msg
+
 SOURCE = "the vendor's published notice on the accounts it uses in its customers' environments"
 """Where the table is from."""
 
@@ -29,22 +31,22 @@ ACCOUNTS: Mapping[str, Account] = MappingProxyType(
                 "exl_impl",
                 ("Staff, Ex Libris", "Implementor, Ex Libris"),
                 None,
-                "with an open grant",
-                "implementation and escalated support cases",
+                msg("with an open grant"),
+                msg("implementation and escalated support cases"),
             ),
             Account(
                 "exl_support",
                 ("Support, Ex Libris", "Ex Libris, BLOCKED - Not in Use"),
                 "account-deactivated",
-                "never",
-                "deactivated, has no roles",
+                msg("never"),
+                msg("deactivated, has no roles"),
             ),
             Account(
                 "exl_api",
                 ("API, Ex Libris",),
                 "account-technical",
-                "never",
-                "integration of the API gateway; cannot sign in or perform staff actions",
+                msg("never"),
+                msg("integration of the API gateway; cannot sign in or perform staff actions"),
             ),
         )
     }

@@ -11,10 +11,12 @@ from starlette.responses import Response
 from app.actions import accounts, alma_scans, findings
 from app.actions.signin import Visitor
 from app.domain.errors import Refusal, Refused
+from app.domain.languages import msg
 from app.domain.scan import User
 from app.web.call import Call, CallDep
 from app.web.failures import status_of
 from app.web.guard import SignedIn, VisitorsForm
+from app.web.language import _, ngettext
 from app.web.page_route import GET, pages
 from app.web.times import Times
 
@@ -22,18 +24,27 @@ router = pages()
 PATH = "/accounts"
 KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "sign-in-unmatched": ("A sign-in that no approval covers", "The gravest kind there is."),
-        "unintended-user": ("A user that is not intended", "It is to be deactivated and deleted."),
-        "support-account-active": ("exl_support is not deactivated", "It is to be inactive, without roles."),
-        "api-account-staff": ("exl_api is used as a member of staff", "It takes no staff actions and never signs in."),
-        "impl-account-changed": ("exl_impl is missing or has another name", "Its use cannot be told apart any more."),
-        "day-not-reconciled": ("A day without sign-in records", "It closes when records for that day are given."),
-        "work-disputed": ("A report of work is disputed", "The vendor’s report does not match what you saw."),
+        "sign-in-unmatched": (msg("A sign-in that no approval covers"), msg("The gravest kind there is.")),
+        "unintended-user": (msg("A user that is not intended"), msg("It is to be deactivated and deleted.")),
+        "support-account-active": (msg("exl_support is not deactivated"), msg("It is to be inactive, without roles.")),
+        "api-account-staff": (
+            msg("exl_api is used as a member of staff"),
+            msg("It takes no staff actions and never signs in."),
+        ),
+        "impl-account-changed": (
+            msg("exl_impl is missing or has another name"),
+            msg("Its use cannot be told apart any more."),
+        ),
+        "day-not-reconciled": (
+            msg("A day without sign-in records"),
+            msg("It closes when records for that day are given."),
+        ),
+        "work-disputed": (msg("A report of work is disputed"), msg("The vendor’s report does not match what you saw.")),
     }
 )
 """What a kind of finding is called, and what is to be known of it."""
 SOURCES: Mapping[str, str] = MappingProxyType(
-    {"alma": "Alma Users API", "csv": "uploaded file", "json": "uploaded file"}
+    {"alma": msg("Alma Users API"), "csv": msg("uploaded file"), "json": msg("uploaded file")}
 )
 
 
@@ -78,9 +89,13 @@ async def taken(call: CallDep, visitor: SignedIn) -> Response:
 def state_of(account: str, user: User | None) -> str:
     """What the last scan saw of an account, in a few words."""
     if user is None:
-        return "Missing" if account == "exl_impl" else "Not there"
-    roles = f"{len(user.roles)} role{'' if len(user.roles) == 1 else 's'}" if user.roles else "no roles"
-    return f"{'Active' if user.is_active else 'Inactive'}, {roles}"
+        return _("Missing") if account == "exl_impl" else _("Not there")
+    if user.roles:
+        n = len(user.roles)
+        if user.is_active:
+            return ngettext("Active, %(n)s role", "Active, %(n)s roles", n)
+        return ngettext("Inactive, %(n)s role", "Inactive, %(n)s roles", n)
+    return _("Active, no roles") if user.is_active else _("Inactive, no roles")
 
 
 async def _page(call: Call, visitor: Visitor, refusal: Refusal | None) -> Response:

@@ -16,23 +16,13 @@ from app.actions.journey import Where
 from app.actions.services import Services
 from app.actions.signin import Visitor
 from app.identity import browser as browsers
-from app.web import language, text
+from app.web import language, text, words
 from app.web.static_files import static
-from app.web.times import Times, country, lasted, length
+from app.web.times import Times, country, lasted, length, number
 
 SESSION = "countersign"
 BROWSER = "countersign-browser"
 MAX_AGENT = 400
-
-PRODUCTS = {"alma": "Alma", "primo_ve": "Primo VE", "leganto": "Leganto", "esploro": "Esploro"}
-ROLES = {
-    "approver": "approver",
-    "backup_approver": "backup approver",
-    "auditor": "auditor",
-    "admin": "admin",
-    "vendor_auditor": "vendor auditor",
-    "operator": "operator",
-}
 
 _TEMPLATES = Environment(
     loader=PackageLoader("app.web"),
@@ -51,8 +41,10 @@ _TEMPLATES.install_gettext_callables(  # type: ignore[attr-defined] # the extens
     npgettext=language.counted_in_context,
 )
 _TEMPLATES.filters |= {"shown": text.shown, "duration": length, "country": country, "lasted": lasted}
-_TEMPLATES.filters |= {"bdi": text.isolated, "first_up": text.first_up, "told": language.of_others}
-_TEMPLATES.globals |= {"static": static, "safe_link": text.safe_link, "PRODUCTS": PRODUCTS, "ROLES": ROLES}
+_TEMPLATES.filters |= {"bdi": text.isolated, "first_up": text.first_up, "told": language.of_others, "number": number}
+_TEMPLATES.globals |= {"static": static, "safe_link": text.safe_link, "PRODUCTS": words.PRODUCTS, "ROLES": words.ROLES}
+_TEMPLATES.globals |= {"PHASES": words.PHASES, "GROUNDS": words.GROUNDS, "place_of": words.place_of}
+_TEMPLATES.globals |= {"role_count": words.role_count, "comma": words.comma}
 _TEMPLATES.globals |= {"language": language.language, "direction": language.direction}
 _TEMPLATES.globals["mount"] = ""  # where our pages begin: at the host itself, but for the gate's
 

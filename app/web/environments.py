@@ -5,17 +5,19 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from babel.dates import format_date
 from starlette.responses import Response
 
 from app.actions import environments
 from app.actions.signin import Visitor
 from app.domain.errors import Refusal, Refused
+from app.domain.languages import told
 from app.web.call import Call, CallDep
 from app.web.failures import status_of
 from app.web.guard import Form, SignedIn, VisitorsForm
+from app.web.language import of_others
 from app.web.page_route import GET, pages
 from app.web.settings import CHANGES
+from app.web.times import dated
 
 router = pages()
 PATH = "/settings/environments"
@@ -48,7 +50,7 @@ async def new(call: CallDep, visitor: SignedIn) -> Response:
 async def add(call: CallDep, visitor: SignedIn, form: VisitorsForm) -> Response:
     """Propose a new environment."""
     if any(each.environment == form.one("name") for each in await environments.environments(call.services, visitor)):
-        refusal = Refusal.of_field("/name", "There is an environment of this name already.")
+        refusal = Refusal.of_field("/name", told("There is an environment of this name already."))
         return _page(call, visitor, read_environment(form), refusal, fresh=True)
     return await _want(call, visitor, read_environment(form), fresh=True)
 
@@ -84,7 +86,7 @@ async def _want(call: Call, visitor: Visitor, members: dict[str, Any], *, fresh:
 
 
 def _page(call: Call, visitor: Visitor, members: dict[str, Any], refusal: Refusal | None, *, fresh: bool) -> Response:
-    wrong = {} if refusal is None else {each.pointer[1:]: each.detail for each in refusal.errors}
+    wrong = {} if refusal is None else {each.pointer[1:]: of_others(each.detail) for each in refusal.errors}
     path = f"{PATH}/new" if fresh else f"{PATH}/{members['name']}"
     values = {"e": members, "refusal": refusal, "wrong": wrong, "fresh": fresh, "path": path}
     status = 200 if refusal is None else status_of(refusal)
@@ -92,4 +94,4 @@ def _page(call: Call, visitor: Visitor, members: dict[str, Any], refusal: Refusa
 
 
 def _day(day: date) -> str:
-    return format_date(day, "d MMM y", locale="en")
+    return dated(day, "yMMMd")

@@ -12,12 +12,15 @@ from app.actions import policy as policies
 from app.actions.signin import Visitor
 from app.domain.errors import FieldError, Refusal, Refused
 from app.domain.institution import Institution, implementing
+from app.domain.languages import msg, told
 from app.domain.policy import DAYS, Policy
 from app.web.call import Call, CallDep
 from app.web.failures import status_of
 from app.web.guard import Form, SignedIn, VisitorsForm
+from app.web.language import of_others
 from app.web.page_route import GET, pages
 from app.web.settings import CHANGES
+from app.web.words import Spoken
 
 router = pages()
 PATH = "/settings/policy"
@@ -29,7 +32,34 @@ NUMBERS = (
 MAY_BE_EMPTY = frozenset({"second_approval_over_minutes", "escalate_after_minutes"})
 SWITCHES = ("standing_approvals_allowed", "recording_required", "vendor_sees_evidence")
 HOURS = tuple(f"{hour:02}:00" for hour in range(25))
-DAY_NAMES = dict(zip(DAYS, "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split(), strict=True))
+DAY_NAMES = {
+    "mon": msg("Monday"),
+    "tue": msg("Tuesday"),
+    "wed": msg("Wednesday"),
+    "thu": msg("Thursday"),
+    "fri": msg("Friday"),
+    "sat": msg("Saturday"),
+    "sun": msg("Sunday"),
+}
+LABELS = Spoken(
+    {
+        "approvals_required": msg("Approvals needed"),
+        "second_approval_over_minutes": msg("One approval more, for windows over"),
+        "working_hours": msg("Working hours"),
+        "access_hours": msg("Access hours"),
+        "blackouts": msg("No access in these ranges"),
+        "max_window_minutes": msg("Longest window"),
+        "max_implementation_window_days": msg("Longest window in implementation"),
+        "token_ttl_minutes": msg("A token opens a session within"),
+        "decide_within_minutes": msg("A request lapses after"),
+        "remind_after_minutes": msg("Remind after"),
+        "escalate_after_minutes": msg("Mail the backup approvers after"),
+        "sign_in_max_age_s": msg("A sign-in counts for"),
+        "acr_values": msg("Second factor, as your provider names it"),
+        "recording_retention_days": msg("Keep recordings"),
+        "retention_years": msg("Keep evidence, names and reasons"),
+    }
+)
 MAX_BLACKOUTS = 20
 _WHOLE = re.compile(r"\d{1,6}", re.ASCII)
 
@@ -103,10 +133,10 @@ def _policy(data: Mapping[str, Any]) -> Policy:
             name, _, detail = each.partition(": ")
             words = next((said for part, said in _WORDS.items() if part in detail), detail)
             errors.append(FieldError(f"/{name}", words))
-        raise Refused(Refusal("validation", "Some rules cannot be so.", tuple(errors))) from None
+        raise Refused(Refusal("validation", told("Some rules cannot be so."), tuple(errors))) from None
 
 
-_WORDS = {"int is wanted": "Give a whole number.", "unknown or missing": "Give both ends of the range."}
+_WORDS = {"int is wanted": told("Give a whole number."), "unknown or missing": told("Give both ends of the range.")}
 
 
 def _page(
@@ -127,9 +157,12 @@ def _page(
         "institution": institution,
         "automatic": automatic,
         "refusal": refusal,
-        "wrong": {each.pointer[1:].partition(":")[0]: each.detail for each in refusal.errors} if refusal else {},
+        "wrong": {each.pointer[1:].partition(":")[0]: of_others(each.detail) for each in refusal.errors}
+        if refusal
+        else {},
         "hours": HOURS,
         "days": DAY_NAMES,
+        "labels": LABELS,
         "ranges": [*data["blackouts"], {"from": "", "to": ""}, {"from": "", "to": ""}][:MAX_BLACKOUTS],
     }
     return call.page("policy.html", values, status=200 if refusal is None else status_of(refusal), visitor=visitor)

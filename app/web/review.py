@@ -16,8 +16,9 @@ from app.domain.request.judge import needed
 from app.domain.terms import intersect
 from app.domain.times import wire
 from app.domain.window import Span, cut, outside_working_hours
-from app.web.call import PRODUCTS
+from app.web.language import of_others
 from app.web.times import Times
+from app.web.words import PRODUCTS, place_of
 
 _MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
@@ -115,7 +116,7 @@ def standing(view: RequestView, visitor: Visitor) -> Standing:
     return Standing(
         view=view,
         times=Times(state.zone, view.now),
-        place=f"{PRODUCTS[environment.product]} {environment.tier}",
+        place=place_of(environment.product, environment.tier),
         product=PRODUCTS[environment.product],
         live=environment.tier == "production",
         asked=span_of(request.asked),
@@ -159,7 +160,7 @@ def choices(view: RequestView, answer: Answer) -> Choices:
 
 def messages(errors: Iterable[FieldError], first: str) -> tuple[Message, ...]:
     """The errors of a form, each leading to its field; what is of none leads to the `first`."""
-    return tuple(Message(_ANCHORS.get(each.pointer, first), each.detail) for each in errors)
+    return tuple(Message(_ANCHORS.get(each.pointer, first), of_others(each.detail)) for each in errors)
 
 
 def as_answer(draft: DraftView) -> Answer:

@@ -9,8 +9,10 @@ from datetime import datetime
 
 from app.actions.signin import Visitor
 from app.actions.watching import Happening, SessionPage
+from app.domain.languages import msg
 from app.domain.session import State
 from app.domain.window import Span, subtract
+from app.web.language import _, in_context
 from app.web.review import Standing, standing
 
 WIDTH = 640
@@ -106,30 +108,30 @@ def _plays(content_type: str) -> bool:
 
 def _title(page: SessionPage, r: Standing) -> str:
     if page.session.state is State.OPEN:
-        return f"{page.request.vendor_name} is signed in to your {r.product}"
+        return _("%(vendor)s is signed in to your %(product)s", vendor=page.request.vendor_name, product=r.product)
     if page.session.state is State.LOST:
-        return f"{page.request.vendor_name} is silent in your {r.product}"
-    return f"Session in {r.place}"
+        return _("%(vendor)s is silent in your %(product)s", vendor=page.request.vendor_name, product=r.product)
+    return _("Session in %(place)s", place=r.place)
 
 
 def _tag(page: SessionPage, visitor: Visitor) -> tuple[str, str]:
     """What the page says first of how the session stands, and its tone."""
     seen, ending = page.session, page.ending
     if seen.state is State.OPEN:
-        return "In use now", "live"
+        return _("In use now"), "live"
     if seen.state is State.LOST:
-        return "Silent, may go on", "wait"
+        return _("Silent, may go on"), "wait"
     if ending is not None and ending.because == "approver" and ending.by is not None:
-        return ("Ended by you" if ending.person == visitor.person else f"Ended by {ending.by}"), ""
-    return _ENDED.get(seen.ended_because or "", "Over"), "no" if seen.ended_because == "not-recorded" else ""
+        return (_("Ended by you") if ending.person == visitor.person else _("Ended by %(name)s", name=ending.by)), ""
+    return _(_ENDED.get(seen.ended_because or "", msg("Over"))), "no" if seen.ended_because == "not-recorded" else ""
 
 
 _ENDED = {
-    "ended": "Ended by the engineer’s side",
-    "grant-over": "Ended with its window",
-    "revoked": "Ended, access was taken back",
-    "completed": "Ended, the work is completed",
-    "not-recorded": "Ended, it was not recorded",
+    "ended": msg("Ended by the engineer’s side"),
+    "grant-over": msg("Ended with its window"),
+    "revoked": msg("Ended, access was taken back"),
+    "completed": msg("Ended, the work is completed"),
+    "not-recorded": msg("Ended, it was not recorded"),
 }
 
 
@@ -153,32 +155,37 @@ def _bars(stretches: tuple[Stretch, ...], whole: Span) -> Iterator[Bar]:
 
 
 _LIVES = {
-    "opened": ("check", "k", "Session opened"),
-    "lost": ("clock", "w", "Silent since then"),
-    "resumed": ("clock", "", "The silence ended"),
-    "ended": ("stop", "", "Session ended"),
-    "terminated": ("stop", "w", "Session ended"),
+    "opened": ("check", "k", msg("Session opened")),
+    "lost": ("clock", "w", msg("Silent since then")),
+    "resumed": ("clock", "", msg("The silence ended")),
+    "ended": ("stop", "", msg("Session ended")),
+    "terminated": ("stop", "w", msg("Session ended")),
 }
 _BECAUSE = {
-    "approver": "Session ended by an approver",
-    "grant-over": "Session ended with its window",
-    "revoked": "Session ended, because access was taken back",
-    "completed": "Session ended, because the work is completed",
-    "not-recorded": "Session ended, because it was not recorded",
+    "approver": msg("Session ended by an approver"),
+    "grant-over": msg("Session ended with its window"),
+    "revoked": msg("Session ended, because access was taken back"),
+    "completed": msg("Session ended, because the work is completed"),
+    "not-recorded": msg("Session ended, because it was not recorded"),
 }
 
 
 def _line(each: Happening) -> Line:
     if each.what != "activity":
         icon, tone, title = _LIVES[each.what]
-        return Line(each, icon, tone, _BECAUSE.get(each.because or "", title), None, None)
+        return Line(each, icon, tone, _(_BECAUSE.get(each.because or "", title)), None, None)
     method = each.words.partition(" ")[0]
     if each.kind == "request" and method in _METHODS:
         reads = method in _READS
         return Line(
-            each, "eye" if reads else "doc", "" if reads else "w", "Opened" if reads else "Sent", each.words, None
+            each,
+            "eye" if reads else "doc",
+            "" if reads else "w",
+            in_context("a page", "Opened") if reads else in_context("a form", "Sent"),
+            each.words,
+            None,
         )
-    return Line(each, "eye", "", each.words or "No words", None, _text(each.detail))
+    return Line(each, "eye", "", each.words or _("No words"), None, _text(each.detail))
 
 
 def _text(detail: str | None) -> str | None:

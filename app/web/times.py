@@ -1,20 +1,24 @@
-"""Times on pages: the institution's zone, 24 hours, `<time>` with the instant. Dates follow CLDR."""
+"""Times on pages: the institution's zone, 24 hours, `<time>` with the instant, apart from the direction around it.
+
+Dates and numbers follow CLDR in the locale of the call; English dates are as the house writes them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from babel import Locale
-from babel.dates import format_date, get_timezone_name
+from babel.dates import format_date, format_skeleton, get_timezone_name
+from babel.numbers import format_decimal
 from babel.units import format_unit
 from markupsafe import Markup
 
 from app.domain.window import Span
+from app.web.language import _, locale
 
-_LOCALE = Locale("en")
-_TIME = Markup('<time datetime="{}">{}</time>')
+_TIME = Markup('<time datetime="{}" dir="auto">{}</time>')
+_ENGLISH = {"yMMMEd": "EEE d MMM y", "MMMEd": "EEE d MMM", "yMMMMEEEEd": "EEEE d MMMM y", "yMMMd": "d MMM y"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Times:
     @property
     def title(self) -> str:
         """`Central European Time (UTC+1)`."""
-        name = get_timezone_name(self.zone, "long", locale=_LOCALE)
+        name = get_timezone_name(self.zone, "long", locale=locale())
         return f"{name} ({_offset(self.now.astimezone(self.zone))})" if self.now is not None else name
 
     def clock(self, at: datetime) -> str:
@@ -52,81 +56,101 @@ class Times:
         day = at.astimezone(self.zone).date()
         today = None if self.now is None else self.now.astimezone(self.zone).date()
         if today is not None and day - today in _NEAR:
-            return _NEAR[day - today]
+            return _near(day - today)
         same_year = today is not None and day.year == today.year
-        return format_date(day, "EEE d MMM" if same_year else "EEE d MMM y", locale=_LOCALE)
+        return dated(day, "MMMEd" if same_year else "yMMMEd")
 
     def date(self, at: datetime) -> Markup:
         """`Tue 17 Nov 2026`."""
-        return _mark(at, format_date(at.astimezone(self.zone).date(), "EEE d MMM y", locale=_LOCALE))
+        return _mark(at, dated(at.astimezone(self.zone).date(), "yMMMEd"))
 
     def full(self, at: datetime) -> Markup:
         """`Tuesday 17 November 2026, 14:00 CET`."""
-        day = format_date(at.astimezone(self.zone).date(), "EEEE d MMMM y", locale=_LOCALE)
-        return _mark(at, f"{day}, {self.label(at)}")
+        day = dated(at.astimezone(self.zone).date(), "yMMMMEEEEd")
+        return _mark(at, _moment(day, self.label(at)))
 
     def moment(self, at: datetime, *, first: bool = False) -> Markup:
         """`today, 14:00 CET`; with `first` as the first words of a sentence."""
-        return _mark(at, _sentence(f"{self.day(at)}, {self.label(at)}", first=first))
+        return _mark(at, _sentence(_moment(self.day(at), self.label(at)), first=first))
 
     def by(self, at: datetime) -> Markup:
         """`20:00 today`, or `Fri 27 Nov, 20:00`."""
-        day = self.day(at)
-        return _mark(at, f"{self.clock(at)} {day}" if day in _NEAR.values() else f"{day}, {self.clock(at)}")
+        day, time = self.day(at), self.clock(at)
+        return _mark(at, _("%(time)s %(day)s", time=time, day=day) if self._is_near(at) else _moment(day, time))
 
     def span(self, span: Span, *, first: bool = False, dated: bool = False) -> Markup:
         """`today, 14:00 to 22:00 CET`; day and zone once where they are the same. `dated`: never "today"."""
         times = Times(self.zone) if dated else self
-        begins = f"{times.day(span.start)}, {self.clock(span.start)}"
+        begins = _moment(times.day(span.start), self.clock(span.start))
         if self._offset_changes(span):
-            begins = f"{times.day(span.start)}, {self.label(span.start)}"
+            begins = _moment(times.day(span.start), self.label(span.start))
         ends = self.label(span.end)
         if not self.same_day(span.start, span.end):
-            ends = f"{times.day(span.end)}, {ends}"
-        return _mark(span.start, _sentence(begins, first=first)) + " to " + _mark(span.end, ends)
+            ends = _moment(times.day(span.end), ends)
+        return _from_to(_mark(span.start, _sentence(begins, first=first)), _mark(span.end, ends))
 
     def slot(self, at: datetime, span: Span) -> str:
         """The label of a choice inside a span: the time, the day where there are several, the zone where it changes."""
         text = self.label(at) if self._offset_changes(span) else self.clock(at)
-        return text if self.same_day(span.start, span.end) else f"{self.day(at)}, {text}"
+        return text if self.same_day(span.start, span.end) else _moment(self.day(at), text)
 
     def in_utc(self, span: Span) -> Markup:
         """The same span in UTC, with the day where it is another."""
         utc = Times(ZoneInfo("UTC"))
         begins, ends = utc.clock(span.start), utc.clock(span.end)
         if not (utc.same_day(span.start, span.end) and self.same_day(span.start, span.end)):
-            begins, ends = f"{utc.day(span.start)}, {begins}", f"{utc.day(span.end)}, {ends}"
-        return _mark(span.start, begins) + " to " + _mark(span.end, ends)
+            begins, ends = _moment(utc.day(span.start), begins), _moment(utc.day(span.end), ends)
+        return _from_to(_mark(span.start, begins), _mark(span.end, ends))
 
     def same_day(self, one: datetime, other: datetime) -> bool:
         """Whether both lie on one day of the zone."""
         return one.astimezone(self.zone).date() == other.astimezone(self.zone).date()
 
+    def _is_near(self, at: datetime) -> bool:
+        days = at.astimezone(self.zone).date()
+        return self.now is not None and days - self.now.astimezone(self.zone).date() in _NEAR
+
     def _offset_changes(self, span: Span) -> bool:
         return span.start.astimezone(self.zone).utcoffset() != span.end.astimezone(self.zone).utcoffset()
 
 
-_NEAR = {timedelta(days=-1): "yesterday", timedelta(): "today", timedelta(days=1): "tomorrow"}
+_NEAR = frozenset({timedelta(days=-1), timedelta(), timedelta(days=1)})
+
+
+def dated(day: date, skeleton: str) -> str:
+    """A day, with the fields of a CLDR skeleton such as `yMMMEd`."""
+    if locale().language == "en":
+        return format_date(day, _ENGLISH[skeleton], locale=locale())
+    return format_skeleton(skeleton, datetime.combine(day, time()), tzinfo=UTC, locale=locale())
+
+
+def number(value: int) -> str:
+    """`2,312`."""
+    return format_decimal(value, locale=locale())
 
 
 def length(minutes: int) -> str:
     """`1 day 2 hours 30 minutes`."""
     days, rest = divmod(minutes, 24 * 60)
     parts = zip(("day", "hour", "minute"), (days, *divmod(rest, 60)), strict=True)
-    return " ".join(format_unit(n, f"duration-{unit}", locale=_LOCALE) for unit, n in parts if n)
+    return " ".join(format_unit(n, f"duration-{unit}", locale=locale()) for unit, n in parts if n)
 
 
 def lasted(seconds: int) -> str:
     """`2 h 5 min`, `26 min 30 s`, `9 s`."""
     hours, rest = divmod(seconds, 3600)
     minutes, left = divmod(rest, 60)
-    parts = ((hours, "h"), (minutes, "min"), (0 if hours else left, "s"))
-    return " ".join(f"{n} {unit}" for n, unit in parts if n) or "0 s"
+    parts = (
+        _("%(n)s h", n=hours) if hours else "",
+        _("%(n)s min", n=minutes) if minutes else "",
+        _("%(n)s s", n=left) if (left and not hours) or not seconds else "",
+    )
+    return " ".join(filter(None, parts))
 
 
 def country(code: str | None) -> str | None:
     """The name of an ISO 3166 country; the code itself where CLDR knows none."""
-    return None if code is None else _LOCALE.territories.get(code, code)
+    return None if code is None else locale().territories.get(code, code)
 
 
 def zone_name(local: datetime) -> str:
@@ -139,6 +163,20 @@ def _offset(local: datetime) -> str:
     minutes = (local.utcoffset() or timedelta()) // timedelta(minutes=1)
     hours, rest = divmod(abs(minutes), 60)
     return "UTC" if not minutes else f"UTC{'-' if minutes < 0 else '+'}{hours}" + (f":{rest:02}" if rest else "")
+
+
+def _near(away: timedelta) -> str:
+    if not away:
+        return _("today")
+    return _("yesterday") if away < timedelta() else _("tomorrow")
+
+
+def _moment(day: str, time: str) -> str:
+    return _("%(day)s, %(time)s", day=day, time=time)
+
+
+def _from_to(start: Markup, end: Markup) -> Markup:
+    return Markup(_("%(start)s to %(end)s")) % {"start": start, "end": end}  # noqa: S704 our own catalogue, tested
 
 
 def _mark(at: datetime, text: str) -> Markup:

@@ -3,87 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from app.domain.events import CATALOGUE, Entry
+from app.domain.languages import msg
+from app.web.language import _, ngettext
+from app.web.words import Spoken
 
 WORDS: Mapping[str, str] = {
-    "trail.opened": "The log begins",
-    "institution.enrolled": "Enrolment code confirmed",
-    "institution.changed": "Name, language, time zone or addresses changed",
-    "vendor.changed": "Vendor’s domains or sign-in changed",
-    "identity_provider.set": "Identity provider changed",
-    "identity_provider.keys_seen": "Keys of the identity provider seen",
-    "environment.set": "Environment changed",
-    "environment.switched_to_support": "Environment switched to support",
-    "policy.set": "Policy changed",
-    "person.added": "Person added",
-    "person.bound": "Person bound to their account",
-    "person.roles_changed": "Roles of a person changed",
-    "person.away_set": "Days away set",
-    "person.removed": "Person removed",
-    "roster.reviewed": "List of people reviewed",
-    "change.proposed": "Change proposed",
-    "change.rejected": "Change rejected, or lapsed",
-    "stop_codes.made": "Stop codes made",
-    "stop_code.used": "Stop code used, all access ended",
-    "sign_in.succeeded": "Signed in",
-    "sign_in.refused": "Sign-in refused",
-    "sign_out.done": "Signed out",
-    "request.created": "Access asked",
-    "request.refused": "Request refused when it was made",
-    "request.reminded": "Approvers reminded",
-    "request.escalated": "Backup approvers told",
-    "decision.made": "Answered",
-    "decision.refused": "Answer refused",
-    "request.approved": "Access given",
-    "request.denied": "Request denied",
-    "request.expired": "Request lapsed, no access",
-    "request.activated": "Window began, the gate may open",
-    "request.elapsed": "Window ended by itself",
-    "request.withdrawn": "Request taken back by the vendor",
-    "request.completed": "Work completed, access given back",
-    "request.revoked": "Access taken back",
-    "request.disputed": "Completion report disputed",
-    "message.sent": "Question or answer sent",
-    "standing_approval.given": "Standing approval given",
-    "standing_approval.ended": "Standing approval ended",
-    "token.issued": "Approval token issued",
-    "token.refused": "Approval token refused",
-    "token.revoked": "Approval token given back",
-    "gate.refused": "Turned away at the gate",
-    "session.opened": "Session opened",
-    "session.segment_sealed": "Activity sealed",
-    "session.part_added": "Part of a recording added",
-    "session.ended": "Session ended",
-    "session.terminated": "Session ended by the service",
-    "session.lost": "Session silent",
-    "session.resumed": "Session goes on",
-    "scan.completed": "Accounts scanned",
-    "sign_ins.reconciled": "Sign-in records compared",
-    "finding.opened": "Finding opened",
-    "finding.explained": "Finding explained",
-    "finding.closed": "Finding closed",
-    "mail.queued": "Mail sent",
-    "mail.failed": "Mail could not be delivered",
-    "webhook.set": "Webhook set",
-    "webhook.removed": "Webhook removed",
-    "trail.exported": "Trail exported",
-    "private.erased": "Private parts erased",
-    "evidence.erased": "Evidence erased",
-    "evidence.read": "Evidence read",
-    "recording.read": "Recording read",
-    "log.observed": "Checkpoint of another log noted",
-    "client.created": "API client made",
-    "client.rotated": "API client given another secret",
-    "client.revoked": "API client revoked",
-    "client.refused": "API client refused",
-    "key.added": "Key added",
-    "key.retired": "Key retired",
-    "operator.signed_in": "Operator signed in",
-    "configuration.applied": "Configuration applied",
-    "institution.registered": "Institution registered",
-    "witness.set": "Witnesses set",
-    "service.started": "Service started",
+    "trail.opened": msg("The log begins"),
+    "institution.enrolled": msg("Enrolment code confirmed"),
+    "institution.changed": msg("Name, language, time zone or addresses changed"),
+    "vendor.changed": msg("Vendor’s domains or sign-in changed"),
+    "identity_provider.set": msg("Identity provider changed"),
+    "identity_provider.keys_seen": msg("Keys of the identity provider seen"),
+    "environment.set": msg("Environment changed"),
+    "environment.switched_to_support": msg("Environment switched to support"),
+    "policy.set": msg("Policy changed"),
+    "person.added": msg("Person added"),
+    "person.bound": msg("Person bound to their account"),
+    "person.roles_changed": msg("Roles of a person changed"),
+    "person.away_set": msg("Days away set"),
+    "person.removed": msg("Person removed"),
+    "roster.reviewed": msg("List of people reviewed"),
+    "change.proposed": msg("Change proposed"),
+    "change.rejected": msg("Change rejected, or lapsed"),
+    "stop_codes.made": msg("Stop codes made"),
+    "stop_code.used": msg("Stop code used, all access ended"),
+    "sign_in.succeeded": msg("Signed in"),
+    "sign_in.refused": msg("Sign-in refused"),
+    "sign_out.done": msg("Signed out"),
+    "request.created": msg("Access asked"),
+    "request.refused": msg("Request refused when it was made"),
+    "request.reminded": msg("Approvers reminded"),
+    "request.escalated": msg("Backup approvers told"),
+    "decision.made": msg("Answered"),
+    "decision.refused": msg("Answer refused"),
+    "request.approved": msg("Access given"),
+    "request.denied": msg("Request denied"),
+    "request.expired": msg("Request lapsed, no access"),
+    "request.activated": msg("Window began, the gate may open"),
+    "request.elapsed": msg("Window ended by itself"),
+    "request.withdrawn": msg("Request taken back by the vendor"),
+    "request.completed": msg("Work completed, access given back"),
+    "request.revoked": msg("Access taken back"),
+    "request.disputed": msg("Completion report disputed"),
+    "message.sent": msg("Question or answer sent"),
+    "standing_approval.given": msg("Standing approval given"),
+    "standing_approval.ended": msg("Standing approval ended"),
+    "token.issued": msg("Approval token issued"),
+    "token.refused": msg("Approval token refused"),
+    "token.revoked": msg("Approval token given back"),
+    "gate.refused": msg("Turned away at the gate"),
+    "session.opened": msg("Session opened"),
+    "session.segment_sealed": msg("Activity sealed"),
+    "session.part_added": msg("Part of a recording added"),
+    "session.ended": msg("Session ended"),
+    "session.terminated": msg("Session ended by the service"),
+    "session.lost": msg("Session silent"),
+    "session.resumed": msg("Session goes on"),
+    "scan.completed": msg("Accounts scanned"),
+    "sign_ins.reconciled": msg("Sign-in records compared"),
+    "finding.opened": msg("Finding opened"),
+    "finding.explained": msg("Finding explained"),
+    "finding.closed": msg("Finding closed"),
+    "mail.queued": msg("Mail sent"),
+    "mail.failed": msg("Mail could not be delivered"),
+    "webhook.set": msg("Webhook set"),
+    "webhook.removed": msg("Webhook removed"),
+    "trail.exported": msg("Trail exported"),
+    "private.erased": msg("Private parts erased"),
+    "evidence.erased": msg("Evidence erased"),
+    "evidence.read": msg("Evidence read"),
+    "recording.read": msg("Recording read"),
+    "log.observed": msg("Checkpoint of another log noted"),
+    "client.created": msg("API client made"),
+    "client.rotated": msg("API client given another secret"),
+    "client.revoked": msg("API client revoked"),
+    "client.refused": msg("API client refused"),
+    "key.added": msg("Key added"),
+    "key.retired": msg("Key retired"),
+    "operator.signed_in": msg("Operator signed in"),
+    "configuration.applied": msg("Configuration applied"),
+    "institution.registered": msg("Institution registered"),
+    "witness.set": msg("Witnesses set"),
+    "service.started": msg("Service started"),
 }
 
 _SETTINGS = (
@@ -110,16 +114,18 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "refusals": tuple(each for each in CATALOGUE if each.endswith(".refused")),
 }
 """What a filter calls a group → its types."""
-LABELS: Mapping[str, str] = {
-    "requests": "Requests and mails",
-    "answers": "Answers",
-    "sessions": "Sessions",
-    "sign-ins": "Sign-ins",
-    "refusals": "Refusals",
-    "settings": "Settings",
-    "findings": "Findings",
-    "reading": "Reading, exports, erasures",
-}
+LABELS: Mapping[str, str] = Spoken(
+    {
+        "requests": msg("Requests and mails"),
+        "answers": msg("Answers"),
+        "sessions": msg("Sessions"),
+        "sign-ins": msg("Sign-ins"),
+        "refusals": msg("Refusals"),
+        "settings": msg("Settings"),
+        "findings": msg("Findings"),
+        "reading": msg("Reading, exports, erasures"),
+    }
+)
 
 
 def said(entry: Entry) -> str:
@@ -127,17 +133,22 @@ def said(entry: Entry) -> str:
     data = entry.data
     match entry.type:
         case "decision.made":
-            return "Approved, countersigned" if data["verdict"] == "approve" else "Denied"
+            return _("Approved, countersigned") if data["verdict"] == "approve" else _("Denied")
+        case "session.opened" if data["engineer_proved"]:
+            return _("Session opened, engineer proved at sign-in")
         case "session.opened":
-            return (
-                f"Session opened, engineer {'proved at sign-in' if data['engineer_proved'] else 'stated by the vendor'}"
-            )
+            return _("Session opened, engineer stated by the vendor")
         case "trail.exported":
-            return f"Trail exported as {data['format']}"
+            return _("Trail exported as %(format)s", format=data["format"])
         case "message.sent":
-            return "Question asked" if data["from"] == "institution" else "Answered by the vendor"
+            return _("Question asked") if data["from"] == "institution" else _("Answered by the vendor")
         case "mail.queued" if data["to"]:
-            return f"Mailed to {len(data['to'])} {'person' if len(data['to']) == 1 else 'people'}"
-    count = f" ({data['count']} times in a minute)" if data.get("count", 1) != 1 and "problem" in data else ""
-    problem = f": {data['problem']}" if "problem" in data else ""
-    return f"{WORDS[entry.type]}{problem}{count}"
+            return ngettext("Mailed to %(n)s person", "Mailed to %(n)s people", len(data["to"]))
+    return _refused(_(WORDS[entry.type]), data) if "problem" in data else _(WORDS[entry.type])
+
+
+def _refused(what: str, data: Mapping[str, Any]) -> str:
+    problem, count = data["problem"], data.get("count", 1)
+    if count == 1:
+        return _("%(what)s: %(problem)s", what=what, problem=problem)
+    return _("%(what)s: %(problem)s (%(count)s times in a minute)", what=what, problem=problem, count=count)

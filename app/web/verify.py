@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from app.domain.languages import msg
 from app.web.call import CallDep
 from app.web.page_route import GET, pages
 
@@ -15,29 +16,41 @@ router = pages()
 SCRIPT = "verify.js"
 STEPS = (
     (
-        "The log is rebuilt from its entries",
-        "Yes",
-        "Every entry in its one form, in order, under the checkpoint’s root",
+        msg("The log is rebuilt from its entries"),
+        msg("Yes"),
+        msg("Every entry in its one form, in order, under the checkpoint’s root"),
     ),
     (
-        "Signatures, witnesses, older checkpoints and receipts",
-        "Yes",
-        "By the keys that you give; receipts only with a bundle of the whole trail",
-    ),
-    ("Private parts and evidence against their hashes", "Yes", "What was erased must be named by an entry"),
-    ("The rules are replayed over every entry", "No", "Whether each grant, token, session and role follows from them"),
-    (
-        "Countersignatures",
-        "In part",
-        "Signature, key, nonce, statement and time of each; not whether the person was an approver then",
+        msg("Signatures, witnesses, older checkpoints and receipts"),
+        msg("Yes"),
+        msg("By the keys that you give; receipts only with a bundle of the whole trail"),
     ),
     (
-        "Provider, people and policy are derived",
-        "In part",
-        "Enrolment code, registration and provider; not people, policy and the grounds of grants",
+        msg("Private parts and evidence against their hashes"),
+        msg("Yes"),
+        msg("What was erased must be named by an entry"),
     ),
-    ("Times are bounded by other people’s clocks", "In part", "Sign-ins and cosignatures; not the unwitnessed tail"),
-    ("Everything found is listed with its entry", "Yes", "For what is checked here"),
+    (
+        msg("The rules are replayed over every entry"),
+        msg("No"),
+        msg("Whether each grant, token, session and role follows from them"),
+    ),
+    (
+        msg("Countersignatures"),
+        msg("In part"),
+        msg("Signature, key, nonce, statement and time of each; not whether the person was an approver then"),
+    ),
+    (
+        msg("Provider, people and policy are derived"),
+        msg("In part"),
+        msg("Enrolment code, registration and provider; not people, policy and the grounds of grants"),
+    ),
+    (
+        msg("Times are bounded by other people’s clocks"),
+        msg("In part"),
+        msg("Sign-ins and cosignatures; not the unwitnessed tail"),
+    ),
+    (msg("Everything found is listed with its entry"), msg("Yes"), msg("For what is checked here")),
 )
 """The verifier's eight steps: what each does, whether the page does it, and how far."""
 

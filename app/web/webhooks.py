@@ -10,18 +10,20 @@ from app.actions import own_webhooks, webhooks
 from app.actions.signin import Visitor
 from app.actions.webhooks import Wanted
 from app.domain.errors import FieldError, Refusal, Refused
+from app.domain.languages import msg, told
 from app.web.call import Call, CallDep
 from app.web.failures import status_of
 from app.web.guard import SignedIn, VisitorsForm
+from app.web.language import of_others
 from app.web.page_route import GET, pages
 
 router = pages()
 PATH = "/settings/webhooks"
 KINDS = (
-    ("*", "Everything"),
-    ("request.*", "What becomes of requests"),
-    ("decision.*", "Each approver’s answer"),
-    ("message.*", "Questions and answers"),
+    ("*", msg("Everything")),
+    ("request.*", msg("What becomes of requests")),
+    ("decision.*", msg("Each approver’s answer")),
+    ("message.*", msg("Questions and answers")),
 )
 """What the form offers: patterns, and what people call them."""
 SHOWN = 50
@@ -72,7 +74,7 @@ async def act(call: CallDep, visitor: SignedIn, form: VisitorsForm, webhook_id: 
             return call.go(PATH)
         case _:
             await webhooks.read(call.services, visitor, webhook_id)
-            raise Refused(Refusal.of_field("/act", "Choose what to do with it."))
+            raise Refused(Refusal.of_field("/act", told("Choose what to do with it.")))
     return call.go(f"{PATH}/{webhook_id}")
 
 
@@ -80,10 +82,10 @@ def _judge(wanted: Wanted) -> None:
     """Raise `Refused` validation for a form that was left empty, or holds more than a form can."""
     errors = []
     if not 0 < len(wanted.url or "") <= _LONGEST_URL:
-        errors.append(FieldError("/url", "Give an https:// address."))
+        errors.append(FieldError("/url", told("Give an https:// address.")))
     types = wanted.types or ()
     if not 0 < len(types) <= _MOST_TYPES or any(len(each) > _LONGEST_TYPE for each in types):
-        errors.append(FieldError("/types", "Choose what it is told."))
+        errors.append(FieldError("/types", told("Choose what it is told.")))
     if errors:
         raise Refused(Refusal("validation", errors[0].detail, tuple(errors)))
 
@@ -93,8 +95,12 @@ def _secret(call: Call, visitor: Visitor, webhook_id: str, secret: str) -> Respo
 
 
 async def _page(call: Call, visitor: Visitor, wanted: Wanted, refusal: Refusal | None) -> Response:
-    told = await own_webhooks.told_about(call.services, visitor)
-    wrong = {} if refusal is None else {each.pointer[1:].partition("/")[0]: each.detail for each in refusal.errors}
-    values: dict[str, Any] = {"told": told, "wanted": wanted, "refusal": refusal, "wrong": wrong, "kinds": KINDS}
+    known = await own_webhooks.told_about(call.services, visitor)
+    wrong = (
+        {}
+        if refusal is None
+        else {each.pointer[1:].partition("/")[0]: of_others(each.detail) for each in refusal.errors}
+    )
+    values: dict[str, Any] = {"told": known, "wanted": wanted, "refusal": refusal, "wrong": wrong, "kinds": KINDS}
     status = 200 if refusal is None else status_of(refusal)
     return call.page("webhooks.html", values, status=status, visitor=visitor)
