@@ -22,6 +22,7 @@ from app.domain.errors import Refusal, Refused, Unavailable
 from app.domain.events import SERVICE, WORKER
 from app.domain.finding import closes
 from app.domain.ids import new_id
+from app.domain.languages import msg, told
 from app.domain.rows_of_text import Unreadable
 from app.domain.scan import Extract, matters
 from app.domain.user_file import MAX_KEPT, Seen
@@ -43,9 +44,9 @@ Tell = Callable[[int, int], Awaitable[None]]
 """Users read, and users in all."""
 Shown = Callable[[int, int], None]
 """The same, for somebody who looks on."""
-_UNDER_WAY = Refusal("scan-under-way", "A scan of this environment waits or runs already.", retry_after=30)
-_NO_KEY = Refusal.of_field("/source", "This environment has no address and key of its API; settings take them.")
-_NOT_ASKER = Refusal("forbidden", "Scans are asked for by approvers and admins of the institution.")
+_UNDER_WAY = Refusal("scan-under-way", msg("A scan of this environment waits or runs already."), retry_after=30)
+_NO_KEY = Refusal.of_field("/source", msg("This environment has no address and key of its API; settings take them."))
+_NOT_ASKER = Refusal("forbidden", msg("Scans are asked for by approvers and admins of the institution."))
 
 
 async def ask(services: Services, visitor: Visitor, environment: str) -> str:
@@ -134,7 +135,7 @@ async def _read(services: Services, row: ScanRow, rest: Rest, shown: Shown | Non
         return await read_alma(alma, row.environment, progress.tell), progress.row
     except (AlmaError, Unreadable) as error:
         await progress.fail(str(error))
-        raise Refused(Refusal("scan-failed", f"{error}. Nothing was changed.")) from None
+        raise Refused(Refusal("scan-failed", told("%(error)s. Nothing was changed.", error=error))) from None
 
 
 async def _alma(services: Services, row: ScanRow, rest: Rest) -> AlmaUsers:

@@ -26,6 +26,7 @@ from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor
 from app.domain.ids import new_id
 from app.domain.institution import is_lapsed
+from app.domain.languages import msg
 from app.domain.proposal import Proposal, Wanted
 from app.storage import drafts, objects
 from app.storage import proposals as rows
@@ -36,13 +37,15 @@ from app.trail import canonical
 _ADMIN = frozenset({"admin"})
 _OUTDATED = Refusal(
     "change-outdated",
-    "What is in force changed since you read this, so the sentence is another now. Nothing was recorded.",
+    msg("What is in force changed since you read this, so the sentence is another now. Nothing was recorded."),
 )
-_OWN = Refusal("own-change", "You proposed this yourself, or it is about you; another admin has to countersign it.")
+_OWN = Refusal(
+    "own-change", msg("You proposed this yourself, or it is about you; another admin has to countersign it.")
+)
 _UNTESTED = Refusal(
-    "sign-in-untested", "Test the sign-in first. A provider that nobody can sign in with would shut everybody out."
+    "sign-in-untested", msg("Test the sign-in first. A provider that nobody can sign in with would shut everybody out.")
 )
-_LAPSED = Refusal("wrong-state", "This change waited for too long and has lapsed. Nothing was changed.")
+_LAPSED = Refusal("wrong-state", msg("This change waited for too long and has lapsed. Nothing was changed."))
 
 
 async def waiting_changes(services: Services, visitor: Visitor) -> tuple[ChangeView, ...]:
@@ -79,7 +82,7 @@ async def approve(services: Services, visitor: Visitor, change_id: str) -> None:
         event = proposal.event(visitor.actor)
         if loosening(book, event):
             raise Refused(
-                Refusal("countersignature-needed", "This makes something easier: it has to be countersigned.")
+                Refusal("countersignature-needed", msg("This makes something easier: it has to be countersigned."))
             )
         await _apply(book, proposal, event.actor.id, ())
 

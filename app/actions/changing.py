@@ -16,6 +16,7 @@ from app.actions.views import private_fields
 from app.domain.errors import IllegalTransition, Refusal, Refused
 from app.domain.events import Entry, Event
 from app.domain.institution import Provider, evolve
+from app.domain.languages import msg, told
 from app.domain.proposal import Wanted
 from app.domain.request import AccessRequest, Status
 from app.storage import entries, institutions, requests, roster, web_sessions
@@ -39,7 +40,7 @@ async def carry_out(book: Ledger, wanted: Wanted, event: Event, secrets: Secrets
     try:
         evolve(book.institution, entry)
     except IllegalTransition as illegal:
-        detail = f"The rules do not allow this any more ({illegal}). Nothing was changed."
+        detail = told("The rules do not allow this any more (%(illegal)s). Nothing was changed.", illegal=illegal)
         raise Refused(Refusal("change-outdated", detail)) from illegal
     before = await stand(book)
     follow = _ROWS.get(event.type)
@@ -101,7 +102,7 @@ async def _added(book: Ledger, event: Event, _: Secrets) -> None:
     private = event.private or {}
     row = RosterRow(book.code, event.subject, private["name"] or "", private["email"] or "")
     if not await roster.add(book.tx, row):
-        raise Refused(Refusal.of_field("/email", "Somebody with this address is on the list already."))
+        raise Refused(Refusal.of_field("/email", msg("Somebody with this address is on the list already.")))
 
 
 async def _removed(book: Ledger, event: Event, _: Secrets) -> None:

@@ -34,6 +34,7 @@ from app.audit.evidence import countersignature_blob, nonce_of
 from app.domain.errors import Refusal, Refused
 from app.domain.ids import new_id
 from app.domain.institution import Institution
+from app.domain.languages import told
 from app.domain.people import DECIDING_ROLES
 from app.domain.request import AccessRequest, Status, Terms, decide, judge_answer, status_at
 from app.domain.request import revoke as revoke_request
@@ -228,4 +229,4 @@ async def revoke(services: Services, visitor: Visitor, request_id: str, reason: 
 
 
 def _too_late(status: Status) -> Refusal:
-    return Refusal("wrong-state", f"The request is {status}.", extra=(("status", status.value),))
+    return Refusal("wrong-state", told("The request is %(status)s.", status=status), extra=(("status", status.value),))

@@ -24,6 +24,7 @@ from app.domain.errors import Refusal
 from app.domain.events import Event
 from app.domain.ids import new_id
 from app.domain.institution import eligible
+from app.domain.languages import msg
 from app.domain.request import Status, Terms, judge_answer
 from app.domain.request.judge import wrong_state
 from app.domain.statement import Approval, approval_text, comment_input, decision_statement
@@ -33,7 +34,9 @@ from app.trail import canonical
 from app.trail.log import new_salt
 
 LIFE = timedelta(minutes=10)
-DRAFT_OVER = Refusal("draft-over", "This draft is used or older than ten minutes. Nothing was recorded; answer again.")
+DRAFT_OVER = Refusal(
+    "draft-over", msg("This draft is used or older than ten minutes. Nothing was recorded; answer again.")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +199,7 @@ def is_engineer(visitor: Visitor, asked: Mapping[str, str | None]) -> bool:
     return visitor.email.lower() == (asked.get("engineer_email") or "").lower()
 
 
-NOT_APPROVER = Refusal("not-approver", "Only an approver of the institution may do this.")
+NOT_APPROVER = Refusal("not-approver", msg("Only an approver of the institution may do this."))
 
 
 def may_end(held: Held, visitor: Visitor) -> bool:
@@ -209,7 +212,7 @@ async def client_gone(held: Held) -> Refusal | None:
     """Why nothing may be given on the request any more: the client that filed it was revoked. It may be denied."""
     client = await clients.read(held.book.tx, held.request.created_by)
     if client is None or client.disabled:
-        return Refusal("client-revoked", "The vendor's system that filed this request was shut off.")
+        return Refusal("client-revoked", msg("The vendor's system that filed this request was shut off."))
     return None
 
 

@@ -25,6 +25,7 @@ from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
 from app.domain.institution import Institution
 from app.domain.kinds import VENDOR
+from app.domain.languages import msg
 from app.identity.id_token import VerifiedIdentity
 from app.storage import entries, institutions, roster, web_sessions
 from app.storage.web_sessions import WebSessionRow
@@ -32,12 +33,14 @@ from app.trail import canonical
 
 _WRONG = Refusal(
     "enrolment-code-wrong",
-    "This is not the enrolment code of this trail. Nothing was confirmed; compare it with what you were told, and ask "
-    "whoever told you if it still differs.",
+    msg(
+        "This is not the enrolment code of this trail. Nothing was confirmed; compare it with what "
+        "you were told, and ask whoever told you if it still differs."
+    ),
 )
 _DONE = Refusal(
     "wrong-state",
-    "This institution is enrolled already. Sign in again to go on; nothing was changed.",
+    msg("This institution is enrolled already. Sign in again to go on; nothing was changed."),
     extra=(("status", "enrolled"),),
 )
 
@@ -98,7 +101,7 @@ async def _enrol(book: Ledger, session: WebSessionRow, code: str, where: Where) 
     binding = open_binding(book.services, session.details["binding"])
     identity = _identity(book, binding)
     if not await bind(book, session.person, identity, binding, confirmed_by=None):
-        raise Refused(Refusal("already-bound", "This account is bound to somebody else. Nothing was changed."))
+        raise Refused(Refusal("already-bound", msg("This account is bound to somebody else. Nothing was changed.")))
     book.add(
         signed_in_event(session.person, identity, where),
         _enrolled_event(book.code, session.person, wanted, binding),
@@ -122,7 +125,7 @@ def _identity(book: Ledger, binding: Binding) -> VerifiedIdentity:
     try:
         return judge_binding(signed, book.now, book.institution.provider, Keys(frozenset(binding.thumbprints), None))
     except Fault as fault:
-        raise Refused(Refusal("sign-in-refused", "This sign-in no longer counts; sign in again.")) from fault
+        raise Refused(Refusal("sign-in-refused", msg("This sign-in no longer counts; sign in again."))) from fault
 
 
 def _plain(code: str) -> str:

@@ -21,11 +21,12 @@ from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
 from app.domain.institution import Institution, is_admin
 from app.domain.kinds import is_code
+from app.domain.languages import msg
 from app.storage import institutions
 from app.tokens.clients import Caller
 
 SCOPE = "admin"
-_IN_SUPPORT = Refusal("wrong-state", "The environment is in support already. Nothing was changed.")
+_IN_SUPPORT = Refusal("wrong-state", msg("The environment is in support already. Nothing was changed."))
 
 
 async def environments(services: Services, visitor: Visitor) -> tuple[Environment, ...]:

@@ -15,9 +15,10 @@ from app.actions.trail import Reader, admit, sees_private
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
 from app.domain.kinds import SHA
+from app.domain.languages import msg
 from app.storage import objects
 
-_KEPT = Refusal("forbidden", "The institution’s policy keeps evidence from whoever is not of the institution.")
+_KEPT = Refusal("forbidden", msg("The institution’s policy keeps evidence from whoever is not of the institution."))
 
 
 async def read(services: Services, who: Reader, code: str, digest: str) -> bytes:

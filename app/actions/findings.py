@@ -23,6 +23,7 @@ from app.domain.events import Actor, Event
 from app.domain.finding import DISPUTED, closes, may_be_closed
 from app.domain.ids import new_id
 from app.domain.kinds import is_code
+from app.domain.languages import msg, told
 from app.domain.request import Status
 from app.domain.request.judge import wrong_state
 from app.storage import entries, findings
@@ -31,11 +32,12 @@ from app.storage.findings import FindingRow
 from app.tokens.clients import Caller
 
 SCOPE = "accounts"
-_NOT_CLOSER = Refusal("forbidden", "Findings are closed by approvers and admins of the institution.")
+_NOT_CLOSER = Refusal("forbidden", msg("Findings are closed by approvers and admins of the institution."))
 _NOT_CLOSED_BY_HAND = Refusal(
-    "wrong-state", "This finding is closed by what is read next, or has to be explained first; nothing was changed."
+    "wrong-state",
+    msg("This finding is closed by what is read next, or has to be explained first; nothing was changed."),
 )
-_ONCE = Refusal("already-disputed", "This report is disputed already; the finding is open for both sides to see.")
+_ONCE = Refusal("already-disputed", msg("This report is disputed already; the finding is open for both sides to see."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,11 @@ async def dispute(services: Services, visitor: Visitor, request_id: str, why: st
 
 def _judge_words(words: str) -> Refusal | None:
     if not words:
-        return Refusal.of_field("/why", "Write what is wrong or missing.")
+        return Refusal.of_field("/why", msg("Write what is wrong or missing."))
     if len(words) > MAX_WORDS:
-        return Refusal.of_field("/why", f"At most {MAX_WORDS} characters; shorten it.")
+        return Refusal.of_field("/why", told("At most %(max_words)s characters; shorten it.", max_words=MAX_WORDS))
     if any(not (char.isprintable() or char in "\n\t") and ord(char) < 0xA0 for char in words):
-        return Refusal.of_field("/why", "Leave out control characters.")
+        return Refusal.of_field("/why", msg("Leave out control characters."))
     return None
 
 
@@ -139,7 +141,7 @@ async def _standing(book: Ledger, finding_id: str) -> FindingRow:
     if row is None:
         raise Refused(NOT_FOUND)
     if row.state == "closed":
-        raise Refused(Refusal("wrong-state", "The finding is closed.", extra=(("status", row.state),)))
+        raise Refused(Refusal("wrong-state", msg("The finding is closed."), extra=(("status", row.state),)))
     return row
 
 

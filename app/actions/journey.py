@@ -23,6 +23,7 @@ from app.actions.registrations import (
 from app.actions.services import Services
 from app.domain.errors import Refusal, Refused
 from app.domain.institution import Institution
+from app.domain.languages import msg
 from app.identity import browser as browsers
 from app.identity.errors import ProviderUnavailable, SignInRefused
 from app.identity.id_token import Expected, VerifiedIdentity
@@ -37,7 +38,8 @@ LIFE = timedelta(minutes=10)
 TRIED = "registration"
 """Among a journey's details: the registration it tries, sealed, where that is not the institution's own."""
 ASTRAY = Refusal(
-    "sign-in-astray", "This answer belongs to no sign-in that began in this browser. Nothing was recorded; begin again."
+    "sign-in-astray",
+    msg("This answer belongs to no sign-in that began in this browser. Nothing was recorded; begin again."),
 )
 
 

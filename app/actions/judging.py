@@ -12,6 +12,7 @@ from app.domain.events import Actor, Entry, Event
 from app.domain.events import check as check_catalogue
 from app.domain.ids import encode
 from app.domain.institution import Institution, Provider, foreseen, is_vendor_address, judge_removal, loosens
+from app.domain.languages import msg, told
 from app.domain.people import DECIDING_ROLES
 from app.domain.proposal import Wanted
 from app.storage import institutions, roster
@@ -21,8 +22,8 @@ from app.trail import canonical
 
 MAX_DATA = 50_000
 _SOMEBODY, _SOME_CHANGE = Actor("person", encode("per", 1)), encode("chg", 1)
-_VENDORS = "Nobody with an address of the vendor is ever an approver; take the role out."
-_GONE = Refusal("wrong-state", "There is no such person on the list any more. Nothing was changed.")
+_VENDORS = msg("Nobody with an address of the vendor is ever an approver; take the role out.")
+_GONE = Refusal("wrong-state", msg("There is no such person on the list any more. Nothing was changed."))
 
 
 async def judge(tx: Transaction, institution: Institution, now: datetime, wanted: Wanted) -> Refusal | None:
@@ -41,10 +42,14 @@ def _fits(institution: Institution, now: datetime, wanted: Wanted) -> Refusal | 
         check_catalogue(event)
         foreseen(institution, entry)
         if len(canonical.encode(dict(event.data))) > MAX_DATA:
-            return Refusal("too-large", "This is more than one entry of the trail can hold; make it shorter.")
+            return Refusal("too-large", msg("This is more than one entry of the trail can hold; make it shorter."))
     except IllegalTransition as illegal:
         field, _, detail = str(illegal).partition(": ")
-        return Refusal.of_field(f"/{field}", f"Not so: {detail}.") if detail else Refusal.of_field("", str(illegal))
+        return (
+            Refusal.of_field(f"/{field}", told("Not so: %(detail)s.", detail=detail))
+            if detail
+            else Refusal.of_field("", str(illegal))
+        )
     except (CatalogueError, canonical.CanonicalError, ValueError) as error:
         return Refusal.of_field("", str(error))
     return None
@@ -68,20 +73,20 @@ async def _elsewhere(tx: Transaction, institution: Institution, wanted: Wanted) 
     """What other rows than the institution's own tell."""
     if wanted.type == "identity_provider.set":
         if wanted.data["identity_provider"]["issuer"] in institution.vendor_issuers:
-            return Refusal.of_field("/issuer", "This is the vendor's provider; give the institution's own.")
+            return Refusal.of_field("/issuer", msg("This is the vendor's provider; give the institution's own."))
         provider, rows = Provider.from_data(wanted.data["identity_provider"]), await institutions.read_all(tx)
         if any(provider.contradicts(each) for each in other_providers(institution.code, rows)):
             return Refusal.of_field("/exclusive", NOT_ALONE)
     elif wanted.type == "person.added":
         email = (wanted.private or {})["email"] or ""
         if await roster.of_email(tx, institution.code, email) is not None:
-            return Refusal.of_field("/email", "Somebody with this address is on the list already.")
+            return Refusal.of_field("/email", msg("Somebody with this address is on the list already."))
     elif wanted.type == "environment.set":
         key = url_key(wanted.data["environment"]["url"])
         for row in await institutions.read_all(tx):
             there = Institution.from_data(row.state).environments.values() if row.code != institution.code else ()
             if any(url_key(each.url) == key for each in there):
-                return Refusal.of_field("/url", "This address cannot be used; give the environment's own.")
+                return Refusal.of_field("/url", msg("This address cannot be used; give the environment's own."))
     return None
 
 

@@ -25,6 +25,7 @@ from app.actions.views import Around, around
 from app.domain.errors import Refusal, Refused, Unavailable
 from app.domain.events import Entry, Event
 from app.domain.institution import CHANGING, Institution, evolve
+from app.domain.languages import msg
 from app.domain.standing import evolve as evolve_standing
 from app.storage import institutions, leaves, outbox, refusals
 from app.storage.database import Transaction
@@ -35,7 +36,7 @@ from app.storage.outbox import OutboxRow
 
 T = TypeVar("T")
 
-NOT_FOUND = Refusal("not-found", "There is nothing here, or it is not yours to see.")
+NOT_FOUND = Refusal("not-found", msg("There is nothing here, or it is not yours to see."))
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from app.audit.evidence import SignedIn, read_evidence
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Event
 from app.domain.institution import Institution, is_admin, told_first, told_later
+from app.domain.languages import msg
 from app.storage import entries, institutions, objects, roster
 from app.storage.database import Transaction
 from app.storage.entries import LeafFilter
@@ -162,7 +163,7 @@ async def _bind(book: Ledger, visitor: Visitor, pending: PendingBinding) -> Refu
         return NOT_FOUND
     taken = person.bound_at(pending.iss) is not None or pending.iss != book.institution.provider.issuer
     if taken or not await roster.bind(book.tx, book.code, pending.person, pending.iss, pending.sub):
-        return Refusal("already-bound", "This account, or this person, is bound already. Nothing was changed.")
+        return Refusal("already-bound", msg("This account, or this person, is bound already. Nothing was changed."))
     if not await objects.put(book.tx, EvidenceRow(book.code, pending.digest, pending.blob)):
         raise Refused(NOT_FOUND)
     book.add(bound_event(pending.person, pending.iss, pending.sub, pending.digest, visitor.person))

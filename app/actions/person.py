@@ -19,6 +19,7 @@ from app.actions.wanted import of_person, of_removal, of_roles
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Event
 from app.domain.institution import Institution, is_admin
+from app.domain.languages import msg
 from app.domain.people import Person
 from app.domain.times import stamp
 from app.domain.window import day_over
@@ -129,7 +130,7 @@ def _day(at: datetime | None, zone: ZoneInfo) -> date | None:
 
 def _judge_days(wanted: Kept) -> Refusal | None:
     if wanted.away_from is not None and wanted.away_to is not None and wanted.away_to < wanted.away_from:
-        return Refusal.of_field("/away_to", "The last day away comes before the first.")
+        return Refusal.of_field("/away_to", msg("The last day away comes before the first."))
     return None
 
 

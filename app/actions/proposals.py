@@ -19,6 +19,7 @@ from app.domain.errors import Refusal, Refused
 from app.domain.events import WORKER, Actor, Event
 from app.domain.ids import new_id
 from app.domain.institution import CHANGE_LIFE, Institution, is_lapsed
+from app.domain.languages import told
 from app.domain.proposal import Proposal, Wanted
 from app.domain.statement import change_input
 from app.storage import entries
@@ -35,7 +36,10 @@ MAX_WAITING = 500
 _EVERY = 2**31 - 1
 _TOO_MANY = Refusal(
     "too-many-requests",
-    f"{MAX_WAITING} changes of this institution wait already; its admins have to answer some first.",
+    told(
+        "%(max_waiting)s changes of this institution wait already; its admins have to answer some first.",
+        max_waiting=MAX_WAITING,
+    ),
     retry_after=3600,
 )
 

@@ -21,6 +21,7 @@ from app.actions.worldspecs import ProviderSpec
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor
 from app.domain.institution import Institution, Provider
+from app.domain.languages import msg
 from app.identity.provider import PRIVATE_KEY_JWT
 from app.storage import institutions
 from app.storage import proposals as rows
@@ -28,8 +29,8 @@ from app.storage.institutions import InstitutionRow
 
 KEYS_PATH = "/.well-known/client-jwks.json"
 SECRETS = ("client_secret", "approval_client_secret")
-_NO_KEY = "Give the secret, or let Countersign sign in with its own key."
-_GIVE = "Give the secret: it belongs to this issuer and this client ID alone."
+_NO_KEY = msg("Give the secret, or let Countersign sign in with its own key.")
+_GIVE = msg("Give the secret: it belongs to this issuer and this client ID alone.")
 
 
 @dataclass(frozen=True, slots=True)

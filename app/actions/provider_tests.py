@@ -23,6 +23,7 @@ from app.audit.countersignature import roles_in
 from app.domain.errors import Refusal, Refused
 from app.domain.ids import new_id
 from app.domain.institution import Institution, Provider
+from app.domain.languages import msg
 from app.domain.times import parse_stamp, stamp
 from app.identity.id_token import VerifiedIdentity
 from app.identity.provider import ProviderConfig
@@ -33,7 +34,7 @@ from app.storage.drafts import DraftRow
 from app.tokens.secrets import SealBroken, Secrets
 
 _CANDIDATE, _RESULT = "provider/candidate", "provider/test"
-_BROKEN = Refusal("draft-over", "This test is over. Nothing was recorded; begin it again.")
+_BROKEN = Refusal("draft-over", msg("This test is over. Nothing was recorded; begin it again."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from app.domain.events import Actor, Event
 from app.domain.finding import NOT_RECONCILED
 from app.domain.institution import Institution
 from app.domain.kinds import is_code
+from app.domain.languages import msg, told
 from app.domain.reconciled_days import Period
 from app.domain.reconciliation import IMPL, TOLERANCE, Match, SignIn, Stay, describe, kind_of, lasted, match
 from app.domain.session import ENDED, State
@@ -51,11 +52,14 @@ MAX_DAYS = 62
 """Days left out for which findings are opened at once: the last of them."""
 _JSON: Final = "application/json"
 _GIVERS = frozenset({"approver", "backup_approver", "admin"})
-_NOT_GIVER = Refusal("forbidden", "Sign-in records are given by approvers and admins of the institution.")
+_NOT_GIVER = Refusal("forbidden", msg("Sign-in records are given by approvers and admins of the institution."))
 _TOO_MANY = Refusal.of_field(
     "/records",
-    f"More than {MAX_UNMATCHED} new sign-ins match no session. Look whether environment and time zone are right; "
-    "where they are, give a shorter period.",
+    told(
+        "More than %(max_unmatched)s new sign-ins match no session. Look whether environment and "
+        "time zone are right; where they are, give a shorter period.",
+        max_unmatched=MAX_UNMATCHED,
+    ),
 )
 _Judged = tuple[bytes, SignIn, Match | None]
 """The key of a new sign-in, the sign-in, and what it matches."""
@@ -120,9 +124,9 @@ async def time_zone(services: Services, who: Caller | Visitor, code: str) -> Zon
 def judge_period(begins: datetime, ends: datetime) -> Refusal | None:
     """Why this is no period that can be judged; null where it is one."""
     if begins >= ends:
-        return Refusal.of_field("/to", "The period ends after it begins.")
+        return Refusal.of_field("/to", msg("The period ends after it begins."))
     if ends - begins > LONGEST:
-        return Refusal.of_field("/to", f"At most {LONGEST.days} days at once; give a shorter period.")
+        return Refusal.of_field("/to", told("At most %(days)s days at once; give a shorter period.", days=LONGEST.days))
     return None
 
 
@@ -140,7 +144,7 @@ async def reconcile(services: Services, who: Caller | Visitor, code: str, given:
 
 async def _judge(book: Ledger, actor: Actor, given: Given, kept: Mapping[str, bytes]) -> Reconciled | Refusal:
     if given.environment not in book.institution.environments:
-        return Refusal.of_field("/environment", "The institution has no such environment.", "environment-unknown")
+        return Refusal.of_field("/environment", msg("The institution has no such environment."), "environment-unknown")
     if (refusal := judge_period(given.begins, given.ends)) is not None:
         return refusal
     keys, records = list(given.sign_ins), list(given.sign_ins.values())

@@ -27,6 +27,7 @@ from app.actions.watched import Watched
 from app.domain.errors import Refusal, Refused, Unavailable
 from app.domain.events import Event
 from app.domain.institution import Institution
+from app.domain.languages import msg
 from app.storage import institutions, recordings, sessions
 from app.storage.database import Transaction
 from app.storage.recordings import PartRow
@@ -34,7 +35,8 @@ from app.storage.sessions import SessionRow
 from app.tokens.sealed_stream import KEY_BYTES, open_stream, seal_stream
 
 MAX_PART = 64 << 20
-NOT_READER = Refusal("forbidden", "Recordings are for approvers of the product, and for auditors.")
+_ERASED = Refusal("recording-erased", msg("This part was erased when its time was over; the trail keeps its digest."))
+NOT_READER = Refusal("forbidden", msg("Recordings are for approvers of the product, and for auditors."))
 MAX_NUMBER = 1_000_000
 AFTERWARDS = timedelta(hours=24)
 """How long after its end a session takes parts: a gateway may have had to wait for its own store."""
@@ -232,7 +234,9 @@ def _readable(held: Held, visitor: Visitor, part: PartRow) -> PartRow | Refusal:
     if "auditor" not in visitor.roles and not may_end(held, visitor):
         return NOT_READER
     if part.erased_at is not None:
-        return Refusal("recording-erased", "This part was erased when its time was over; the trail keeps its digest.")
+        return Refusal(
+            "recording-erased", msg("This part was erased when its time was over; the trail keeps its digest.")
+        )
     return part
 
 

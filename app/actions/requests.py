@@ -16,6 +16,7 @@ from app.actions.services import Services
 from app.actions.views import RequestView, view, views
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor, Event
+from app.domain.languages import msg, told
 from app.domain.request import (
     TERMINAL,
     Status,
@@ -34,7 +35,7 @@ from app.storage.requests import Filter, RequestRow
 from app.tokens.clients import EVERY_INSTITUTION, Caller
 
 MESSAGES_PER_HOUR = 60
-STALE = Refusal("stale", "The request has changed since; read it again.")
+STALE = Refusal("stale", msg("The request has changed since; read it again."))
 
 
 async def read(services: Services, caller: Caller, request_id: str) -> RequestView:
@@ -147,7 +148,9 @@ async def say(held: Held, actor: Actor, text: str, by: str | None) -> RequestVie
     before = await view(held.book.tx, held.row, held.book.now)
     recent = [each for each in before.messages if each.at > held.book.now - timedelta(hours=1)]
     if len(recent) >= MESSAGES_PER_HOUR:
-        detail = f"At most {MESSAGES_PER_HOUR} messages an hour on one request."
+        detail = told(
+            "At most %(messages_per_hour)s messages an hour on one request.", messages_per_hour=MESSAGES_PER_HOUR
+        )
         free_at = recent[-MESSAGES_PER_HOUR].at + timedelta(hours=1)
         return Refusal("too-many-requests", detail, retry_after=math.ceil((free_at - held.book.now).total_seconds()))
     side: Literal["institution", "vendor"] = "institution" if actor.kind == "person" else "vendor"

@@ -15,6 +15,7 @@ from app.actions.tries import tell_refused
 from app.domain.errors import Refusal, Refused
 from app.domain.events import SERVICE, Actor, Event
 from app.domain.institution import Institution, is_bound
+from app.domain.languages import msg
 from app.identity import browser as browsers
 from app.identity.id_token import VerifiedIdentity
 from app.storage import institutions, web_sessions
@@ -104,7 +105,7 @@ async def refuse_sign_in(services: Services, code: str, problem: str, where: Whe
 
 def sign_in_refusal(problem: str) -> Refusal:
     """What a refused sign-in is answered with; `extra` names the reason."""
-    detail = "This sign-in does not count. You are not signed in, and no answer was recorded."
+    detail = msg("This sign-in does not count. You are not signed in, and no answer was recorded.")
     return Refusal("sign-in-refused", detail, extra=(("reason", problem),))
 
 

@@ -14,6 +14,7 @@ from app.actions.views import private_fields
 from app.audit.derive import derive, evidence_named
 from app.audit.replay_people import email_digest, subject_digest
 from app.domain.errors import Refusal
+from app.domain.languages import msg
 from app.domain.people import Person
 from app.domain.request import AccessRequest, created, evolve
 from app.storage import entries, objects
@@ -21,7 +22,8 @@ from app.storage.leaves import Stored
 from app.trail import canonical
 
 IN_DOUBT = Refusal(
-    "records-in-doubt", "What the database says is not what the trail tells. Nothing is given until that is cleared."
+    "records-in-doubt",
+    msg("What the database says is not what the trail tells. Nothing is given until that is cleared."),
 )
 
 

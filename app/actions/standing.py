@@ -15,6 +15,7 @@ from app.domain.errors import Refusal, Refused
 from app.domain.events import Event
 from app.domain.ids import new_id
 from app.domain.institution import Institution
+from app.domain.languages import msg
 from app.domain.standing import StandingApproval, evolve
 from app.domain.standing_rules import Unfit, enough, judge_giver, may_give, standing_grant, wanted
 from app.storage import institutions, roster, standing
@@ -109,9 +110,9 @@ async def end(services: Services, who: Visitor | Caller, code: str, standing_id:
     async with write(services, code) as book:
         approval = await hold(book, standing_id)
         if isinstance(who, Visitor) and not may_give(approval, book.institution, who.person):
-            raise Refused(Refusal("not-approver", "Only an approver for what was given may take it back."))
+            raise Refused(Refusal("not-approver", msg("Only an approver for what was given may take it back.")))
         if not approval.open_at(book.now):
-            raise Refused(Refusal("wrong-state", "The standing approval is over.", extra=(("status", "ended"),)))
+            raise Refused(Refusal("wrong-state", msg("The standing approval is over."), extra=(("status", "ended"),)))
         event = ended_event(approval, "rules")
         if isinstance(who, Visitor):
             event = replace(event, actor=who.actor, data={"because": "approver"})

@@ -20,6 +20,7 @@ from app.domain.errors import Refusal, Refused
 from app.domain.events import SERVICE, Event
 from app.domain.institution import is_admin
 from app.domain.kinds import is_code
+from app.domain.languages import msg
 from app.domain.request import Status
 from app.storage import attempts, roster, stop_codes
 from app.storage.stop_codes import StopCodeRow
@@ -131,7 +132,7 @@ async def _count(services: Services, code: str, where: Where) -> int:
 
 
 def _refused(left: int) -> Refusal:
-    detail = "The institution and the code do not fit together, or the code was used before. Nothing was ended."
+    detail = msg("The institution and the code do not fit together, or the code was used before. Nothing was ended.")
     return Refusal("stop-refused", detail, extra=(("left", str(left)),))
 
 

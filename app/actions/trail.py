@@ -22,6 +22,7 @@ from app.domain.errors import Refusal, Refused
 from app.domain.events import CATALOGUE, Actor
 from app.domain.institution import Institution
 from app.domain.kinds import VENDOR, is_code
+from app.domain.languages import msg
 from app.domain.times import stamp
 from app.storage import clients, entries, institutions, nodes
 from app.storage.database import Transaction
@@ -107,7 +108,7 @@ async def _proved(
         except KeyError as error:
             raise Refused(NOT_FOUND) from error
         except ProofError as error:
-            detail = "The trail has no such proof: name entries and sizes that it has, the smaller one first."
+            detail = msg("The trail has no such proof: name entries and sizes that it has, the smaller one first.")
             raise Refused(Refusal("validation", detail)) from error
 
 
@@ -153,7 +154,7 @@ async def find(
     """
     admit(who, code, proving=False)
     if wanted.type is not None and wanted.type not in CATALOGUE:
-        raise Refused(Refusal.of_field("/type", "There is no such type of entries."))
+        raise Refused(Refusal.of_field("/type", msg("There is no such type of entries.")))
     async with services.database.read() as tx:
         row = await institutions.read(tx, code)
         if row is None:
@@ -212,7 +213,7 @@ def admit(who: Reader, code: str, *, proving: bool) -> None:
     if who.code != code and not everybodys:
         raise Refused(NOT_FOUND)
     if "auditor" not in who.roles:
-        raise Refused(Refusal("forbidden", "Only an auditor of the institution reads its trail."))
+        raise Refused(Refusal("forbidden", msg("Only an auditor of the institution reads its trail.")))
 
 
 async def sees_private(tx: Transaction, who: Reader | Actor, institution: Institution) -> bool:

@@ -18,6 +18,7 @@ from app.actions.views import private_fields
 from app.domain.errors import Refusal, Refused
 from app.domain.events import Entry
 from app.domain.kinds import VENDOR
+from app.domain.languages import msg
 from app.domain.times import stamp
 from app.storage import clients, entries, nodes, objects, requests, roster, witnesses
 from app.storage.database import Transaction
@@ -167,7 +168,9 @@ async def _request(tx: Transaction, code: str, given: str | None) -> str | None:
         return None
     row = await requests.of_number(tx, code, given) or await requests.read(tx, given, code)
     if row is None:
-        raise Refused(Refusal.of_field("/request", "There is no such request. Give its number, such as 2026-0042."))
+        raise Refused(
+            Refusal.of_field("/request", msg("There is no such request. Give its number, such as 2026-0042."))
+        )
     return row.id
 
 

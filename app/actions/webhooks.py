@@ -25,6 +25,7 @@ from app.domain.events import Actor, Event
 from app.domain.hooks import TOLD, is_pattern
 from app.domain.ids import is_id, new_id
 from app.domain.kinds import VENDOR, is_code
+from app.domain.languages import msg, told
 from app.notify.webhook import SECRET_BYTES, secret_of
 from app.storage import clients, institutions, webhooks
 from app.storage.database import Transaction
@@ -36,7 +37,7 @@ MOST = 20
 OVERLAP = timedelta(hours=24)
 KEPT = timedelta(days=30)
 _INDEX = re.compile(r"\d{1,12}", re.ASCII)
-_STALE = Refusal("stale", "The webhook has changed since; read it again.")
+_STALE = Refusal("stale", msg("The webhook has changed since; read it again."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,9 @@ async def create(services: Services, who: Keeper, wanted: Wanted) -> tuple[Webho
         unwrap(await _judge(services, tx, (limits,), replace(wanted, institutions=asked)))
         kept = [row for row in await webhooks.read_all(tx) if row.client == owner and (owner or is_own(row, who))]
         if len(kept) >= MOST:
-            raise Refused(Refusal.of_field("", f"There are at most {MOST} webhooks; remove one first."))
+            raise Refused(
+                Refusal.of_field("", told("There are at most %(most)s webhooks; remove one first.", most=MOST))
+            )
         name = new_id("whk", now)
         row = WebhookRow(
             id=name,
@@ -259,7 +262,7 @@ async def _judge(
     there = {*await institutions.codes(tx), EVERY_INSTITUTION} - {VENDOR}
     for place, code in enumerate(wanted.institutions or ()):
         if code not in there or not all(covers(each, [code]) for each in limits):
-            detail = "There is no such institution, or the client does not serve it."
+            detail = msg("There is no such institution, or the client does not serve it.")
             return Refusal.of_field(f"/institutions/{place}", detail, "institution-unknown")
     errors = [
         FieldError(f"/types/{place}", f"No event matches. There are: {', '.join(TOLD)}; `request.*`; `*`.")
@@ -267,11 +270,11 @@ async def _judge(
         if not is_pattern(each)
     ]
     if wanted.url is not None and not services.webhooks.is_allowed(wanted.url):
-        errors.append(FieldError("/url", "Give an https:// address without a user name and a fragment."))
+        errors.append(FieldError("/url", msg("Give an https:// address without a user name and a fragment.")))
     elif wanted.url is not None and not services.webhooks.is_public_address(wanted.url):
-        errors.append(FieldError("/url", "This is no address of the public internet."))
+        errors.append(FieldError("/url", msg("This is no address of the public internet.")))
     return (
-        Refusal("validation", "The webhook is not as it has to be. Nothing was changed.", tuple(errors))
+        Refusal("validation", msg("The webhook is not as it has to be. Nothing was changed."), tuple(errors))
         if errors
         else None
     )

@@ -11,6 +11,7 @@ from app.domain.data import sorted_unique
 from app.domain.errors import FieldError, Refusal
 from app.domain.events import SERVICE, Event
 from app.domain.institution import Institution, eligible, holds_role
+from app.domain.languages import msg, told
 from app.domain.policy import DAY_MINUTES, DAYS, Policy
 from app.domain.request.commands import approved_events
 from app.domain.request.judge import needed
@@ -36,18 +37,26 @@ def judge_offer(offered: StandingApproval, institution: Institution, now: dateti
     """Why this may not be given in advance; None when it may, by whoever `may_give` it."""
     policy = institution.policy
     if not policy.standing_approvals_allowed:
-        return Refusal("standing-not-allowed", "The institution's policy allows no standing approvals.")
+        return Refusal("standing-not-allowed", msg("The institution's policy allows no standing approvals."))
     case, place, most = offered.case_number, offered.environment, policy.max_window_minutes
     checks = (
-        ((case is None) != (place is None), "/environment", "Name one environment or one case."),
-        (place is None or place in institution.environments, "/environment", "Choose one of your environments."),
-        (case is None or 1 <= len(case) <= 40, "/case", "A case number has from 1 to 40 characters."),
-        (MIN_MINUTES <= offered.max_window_minutes <= most, "/minutes", f"From {MIN_MINUTES} to {most} minutes."),
-        (1 <= offered.uses <= MAX_USES, "/uses", f"From 1 to {MAX_USES} uses."),
-        (now < offered.not_after <= now + MAX_AHEAD, "/not_after", f"At most {MAX_AHEAD.days} days away, not past."),
-        (len(offered.roles) <= MAX_ROLES, "/role", f"At most {MAX_ROLES} roles."),
-        (all(1 <= len(role) <= 100 for role in offered.roles), "/role", "Each role has from 1 to 100 characters."),
-        (sorted_unique(offered.roles), "/role", "Each role once."),
+        ((case is None) != (place is None), "/environment", msg("Name one environment or one case.")),
+        (place is None or place in institution.environments, "/environment", msg("Choose one of your environments.")),
+        (case is None or 1 <= len(case) <= 40, "/case", msg("A case number has from 1 to 40 characters.")),
+        (
+            MIN_MINUTES <= offered.max_window_minutes <= most,
+            "/minutes",
+            told("From %(min_minutes)s to %(most)s minutes.", min_minutes=MIN_MINUTES, most=most),
+        ),
+        (1 <= offered.uses <= MAX_USES, "/uses", told("From 1 to %(max_uses)s uses.", max_uses=MAX_USES)),
+        (
+            now < offered.not_after <= now + MAX_AHEAD,
+            "/not_after",
+            told("At most %(days)s days away, not past.", days=MAX_AHEAD.days),
+        ),
+        (len(offered.roles) <= MAX_ROLES, "/role", told("At most %(max_roles)s roles.", max_roles=MAX_ROLES)),
+        (all(1 <= len(role) <= 100 for role in offered.roles), "/role", msg("Each role has from 1 to 100 characters.")),
+        (sorted_unique(offered.roles), "/role", msg("Each role once.")),
     )
     errors = tuple(FieldError(pointer, detail) for holds, pointer, detail in checks if not holds)
     return Refusal("validation", errors[0].detail, errors) if errors else None
@@ -56,15 +65,15 @@ def judge_offer(offered: StandingApproval, institution: Institution, now: dateti
 def judge_giver(standing: StandingApproval, institution: Institution, person: str, now: datetime) -> Refusal | None:
     """Why this person may not give, or join in giving, it now."""
     if institution.enrolled_at is None:
-        return Refusal("institution-not-enrolled", "The institution has not confirmed its enrolment yet.")
+        return Refusal("institution-not-enrolled", msg("The institution has not confirmed its enrolment yet."))
     if not institution.policy.standing_approvals_allowed:
-        return Refusal("standing-not-allowed", "The institution's policy allows no standing approvals.")
+        return Refusal("standing-not-allowed", msg("The institution's policy allows no standing approvals."))
     if not may_give(standing, institution, person):
-        return Refusal("not-approver", "Only an approver for what is given may give it.")
+        return Refusal("not-approver", msg("Only an approver for what is given may give it."))
     if any(giver.person == person for giver in standing.givers):
-        return Refusal("already-answered", "You have given this standing approval already.")
+        return Refusal("already-answered", msg("You have given this standing approval already."))
     if not standing.open_at(now):
-        return Refusal("wrong-state", "The standing approval is over.", extra=(("status", "ended"),))
+        return Refusal("wrong-state", msg("The standing approval is over."), extra=(("status", "ended"),))
     return None
 
 

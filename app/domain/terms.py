@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from app.domain.data import Value, sorted_unique
 from app.domain.errors import FieldError
+from app.domain.languages import msg, told
 from app.domain.window import Span
 
 HORIZON = timedelta(days=30)
@@ -46,25 +47,29 @@ def widened(asked: Terms, given: Terms, now: datetime) -> tuple[FieldError, ...]
     """The fields in which `given` goes beyond `asked` or leaves nothing; none when it is within."""
     start = max(now, given.not_before or now, asked.not_before or now)
     checks = (
-        (given.minutes <= asked.minutes, "minutes", f"at most the {asked.minutes} minutes asked"),
+        (
+            given.minutes <= asked.minutes,
+            "minutes",
+            told("at most the %(minutes)s minutes asked", minutes=asked.minutes),
+        ),
         (
             given.not_before is None or asked.not_before is None or given.not_before >= asked.not_before,
             "not_before",
-            "not before the start that was asked",
+            msg("not before the start that was asked"),
         ),
         (
             given.not_after is None or asked.not_after is None or given.not_after <= asked.not_after,
             "not_after",
-            "not after the end that was asked",
+            msg("not after the end that was asked"),
         ),
-        (given.not_after is None or given.not_after > start, "not_after", "after the start, and not past"),
+        (given.not_after is None or given.not_after > start, "not_after", msg("after the start, and not past")),
         (
             given.not_before is None or asked.not_after is None or given.not_before < asked.not_after,
             "not_before",
-            "before the end that was asked",
+            msg("before the end that was asked"),
         ),
-        (given.not_before is None or given.not_before <= now + HORIZON, "not_before", "at most 30 days ahead"),
-        (set(given.roles) <= set(asked.roles), "roles", "only roles that were asked"),
-        (bool(given.roles) or not asked.roles, "roles", "at least one of the roles that were asked"),
+        (given.not_before is None or given.not_before <= now + HORIZON, "not_before", msg("at most 30 days ahead")),
+        (set(given.roles) <= set(asked.roles), "roles", msg("only roles that were asked")),
+        (bool(given.roles) or not asked.roles, "roles", msg("at least one of the roles that were asked")),
     )
     return tuple(FieldError(f"/terms/{name}", detail) for holds, name, detail in checks if not holds)

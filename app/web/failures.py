@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from app.actions.problems import REMEDIES, STATUS, TITLES
 from app.domain.errors import Refusal
-from app.domain.languages import Told, msg
+from app.domain.languages import msg
 from app.web.language import _, of_others
 
 
@@ -33,9 +33,7 @@ class Failure:
 
 
 def _paragraph(texts: str | tuple[str, ...]) -> str:
-    if isinstance(texts, Told):
-        return of_others(texts)
-    return _(texts) if isinstance(texts, str) else " ".join(map(_, texts))
+    return of_others(texts) if isinstance(texts, str) else " ".join(map(_, texts))
 
 
 NOTHING = msg("No access was given, and no answer was recorded.")

@@ -90,8 +90,8 @@ def ngettext(one: str, many: str, n: int, **values: object) -> str:
 
 
 def of_others(text: str) -> str:
-    """What an action or the domain said: in the language of this call where its parts are known, else as it is."""
-    return _(text.text, **text.values) if isinstance(text, Told) else text
+    """What an action or the domain said, in the language of this call where the catalogue has it, else as it is."""
+    return _(text.text, **text.values) if isinstance(text, Told) else translated(text)
 
 
 @cache

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from app.domain.errors import Refusal
 from app.domain.institution.state import Institution, admins, is_bound
+from app.domain.languages import msg
 
 _LAST = Refusal(
     "last-admin",
-    "Nobody else is an admin who has signed in, and without one nobody could keep people and settings any more. "
-    "Let another admin sign in first.",
+    msg(
+        "Nobody else is an admin who has signed in, and without one nobody could keep people and "
+        "settings any more. Let another admin sign in first."
+    ),
 )
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from app.domain.errors import Refusal
 from app.domain.events import SERVICE, Actor, Event
 from app.domain.institution import Institution
+from app.domain.languages import msg
 from app.domain.request.ask import Ask, Permit, ground_now, window_now
 from app.domain.request.judge import EMPTY, judge_answer, judge_votes, wrong_state
 from app.domain.request.life import AccessRequest, Vote, status_at
@@ -34,10 +35,10 @@ def implementation_grant(
 ) -> list[Event] | Refusal:
     """The approval at once on the ground `implementation`, in the append of the request's creation."""
     if ground_now(institution, request.environment, now) != "implementation" or request.votes:
-        return Refusal("not-approved", "The environment's phase gives no ground; approvers decide.")
+        return Refusal("not-approved", msg("The environment's phase gives no ground; approvers decide."))
     window = window_now(request.asked, institution, request.environment, "implementation", now)
     if window is None:
-        return Refusal("window-closed", "The institution's hours or closed dates leave nothing of this window.")
+        return Refusal("window-closed", msg("The institution's hours or closed dates leave nothing of this window."))
     return approved_events(request.id, SERVICE, "implementation", (), grant_id, window, request.asked.roles, now)
 
 

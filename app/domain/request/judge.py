@@ -8,6 +8,7 @@ from typing import Literal
 
 from app.domain.errors import Refusal
 from app.domain.institution import Institution, eligible, holds_role, implementation_over, implementing
+from app.domain.languages import msg, told
 from app.domain.policy import Policy
 from app.domain.request.life import AccessRequest, Grant, status_at
 from app.domain.request.states import Status
@@ -82,38 +83,42 @@ def judge_answer(
     """Why this person may not give this answer now; None when they may. `own_request`: they are its engineer."""
     status = status_at(request, now)
     if institution.enrolled_at is None:
-        return Refusal("institution-not-enrolled", "The institution has not confirmed its enrolment yet.")
+        return Refusal("institution-not-enrolled", msg("The institution has not confirmed its enrolment yet."))
     if own_request:
-        return Refusal("own-request", "Nobody decides on their own request.")
+        return Refusal("own-request", msg("Nobody decides on their own request."))
     if not eligible(institution, person_id, institution.environments[request.environment].product):
-        return Refusal("not-approver", "Only an approver of the institution may answer this request.")
+        return Refusal("not-approver", msg("Only an approver of the institution may answer this request."))
     if status is not Status.PENDING:
         return wrong_state(status)
     if verdict != "approve":
         return None
     if any(vote.person == person_id for vote in request.votes):
-        return Refusal("already-answered", "You have approved this request; you may still deny it.")
+        return Refusal("already-answered", msg("You have approved this request; you may still deny it."))
     errors = () if terms is None else widened(request.asked, terms, now)
     return Refusal("validation", errors[0].detail, errors) if errors else None
 
 
 def wrong_state(status: Status) -> Refusal:
     """The refusal of a command that came too late, with the state that won."""
-    return Refusal("wrong-state", f"The request is {status}.", extra=(("status", status.value),))
+    return Refusal("wrong-state", told("The request is %(status)s.", status=status), extra=(("status", status.value),))
 
 
 def may_mint(request: AccessRequest, now: datetime) -> Grant | Refusal:
     """The grant under which a token may be minted now, or why none may."""
     status, grant = status_at(request, now), request.grant
     if grant is None:
-        return Refusal("not-approved", f"The request is {status}.", extra=(("status", status.value),))
+        return Refusal(
+            "not-approved", told("The request is %(status)s.", status=status), extra=(("status", status.value),)
+        )
     if status is Status.APPROVED:
         wait = -((now - grant.not_before) // _SECOND)
         return Refusal(
-            "window-not-open", "The window has not begun.", retry_after=wait, extra=(("status", status.value),)
+            "window-not-open", msg("The window has not begun."), retry_after=wait, extra=(("status", status.value),)
         )
     if status is not Status.ACTIVE:
-        return Refusal("grant-ended", f"The grant is over: {status}.", extra=(("status", status.value),))
+        return Refusal(
+            "grant-ended", told("The grant is over: %(status)s.", status=status), extra=(("status", status.value),)
+        )
     return grant
 
 
