@@ -19,7 +19,9 @@ NOON = datetime(2026, 11, 17, 13, tzinfo=UTC)
 
 
 def test_days_near_by_have_names() -> None:
-    assert VIENNA.moment(NOON, first=True) == Markup('<time datetime="2026-11-17T13:00:00Z">Today, 14:00 CET</time>')
+    assert VIENNA.moment(NOON, first=True) == Markup(
+        '<time datetime="2026-11-17T13:00:00Z" dir="auto">Today, 14:00 CET</time>'
+    )
     assert ">tomorrow, 14:00 CET<" in VIENNA.moment(NOON + timedelta(days=1))
     assert ">Thu 19 Nov, 14:00 CET<" in VIENNA.moment(NOON + timedelta(days=2))
     assert ">Thu 14 Jan 2027, 14:00 CET<" in VIENNA.moment(NOON + timedelta(days=58))
