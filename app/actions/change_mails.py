@@ -14,7 +14,7 @@ from typing import Literal
 
 from app.actions.judging import loosening_of
 from app.actions.ledger import Ledger
-from app.actions.mails import Place, Readers, enqueue
+from app.actions.mail_queue import Place, Readers, enqueue
 from app.actions.opening import notify_text
 from app.actions.proposals import Waiting, proposed_in, waiting
 from app.actions.views import private_fields
@@ -25,7 +25,7 @@ from app.domain.institution import CHANGE_LIFE, Institution, admins
 from app.domain.kinds import VENDOR
 from app.domain.proposal import Proposal, Wanted
 from app.domain.times import stamp
-from app.notify.facts import ChangeFacts, ChangeNotice, Turn
+from app.notify.settings_facts import ChangeFacts, ChangeNotice, Turn
 from app.storage import clients, roster
 from app.storage.database import Transaction
 from app.storage.institutions import InstitutionRow

@@ -76,7 +76,7 @@ async def _settle(services: Services, log: str, request_id: str) -> None:
         if held.request.status is Status.PENDING:
             await _remind(held)
         elif held.request.status is Status.EXPIRED:
-            (await post(held)).outcome("expired", by=None, because=None)
+            (await post(held, thick=("request.expired",))).outcome("expired", by=None, because=None)
         await held.store()
         await _reschedule(held)
 
@@ -96,7 +96,7 @@ async def _remind(held: Held) -> None:
     before = await entries.of_requests(book.tx, book.code, [held.request.id], types)
     told = [each.entry for each in before[held.request.id]]
     rung = sum(minutes <= waited for minutes in policy.remind_after_minutes)
-    mails = await post(held)
+    mails = await post(held, thick=("request.reminded", "request.escalated"))
     if rung > max((entry.data["n"] for entry in told if entry.type == "request.reminded"), default=0):
         to = mails.needed("reminder", mails.waited_for())
         held.tell(Event("request.reminded", held.request.id, WORKER, {"n": rung, "to": sorted(to)}))

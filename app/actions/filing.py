@@ -115,7 +115,7 @@ async def _placed(book: Ledger, event: Event, new: NewRequest, permit: Permit) -
     request = created(stored.entry, canonical.sha(stored.leaf))
     row = _row(book, request, new, event.actor.id)
     held = Held(book, row, request)
-    mails = await post(held, new.private())
+    mails = await post(held, new.private(), ("request.created",))
     if permit.ground == "implementation":
         held.tell(*unwrap(implementation_grant(request, book.institution, book.now, new_id("grt", book.now))))
         mails.implementation()

@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import Literal
 
 from app.actions.ledger import Ledger
-from app.actions.mails import PRODUCTS, Place, Readers, enqueue
+from app.actions.mail_queue import Place, Readers, enqueue
+from app.actions.mails import PRODUCTS
 from app.domain.finding import API_STAFF, IMPL_CHANGED, SUPPORT_ACTIVE, UNINTENDED, UNMATCHED
 from app.domain.institution import admins, told_first
 from app.domain.kinds import VENDOR
-from app.notify.facts import ChangeFacts, FindingNotice
+from app.notify.settings_facts import ChangeFacts, FindingNotice
 from app.storage import roster
 from app.storage.findings import FindingRow
 

@@ -41,7 +41,7 @@ NOT_FOUND = Refusal("not-found", msg("There is nothing here, or it is not yours 
 
 @dataclass(slots=True)
 class Ledger:
-    """One log, locked, inside one transaction."""
+    """One log, locked, inside one transaction. `deliveries` are new, `amended` wait in the outbox, locked too."""
 
     services: Services
     tx: Transaction
@@ -50,6 +50,7 @@ class Ledger:
     institution: Institution
     gathered: list[Stored] = field(default_factory=list)
     deliveries: list[OutboxRow] = field(default_factory=list)
+    amended: list[OutboxRow] = field(default_factory=list)
     _around: Around | None = None
 
     @property
@@ -113,7 +114,8 @@ class Ledger:
         if changes:
             await self._fold([each.entry for each in stored], sealed=sealed)
         await outbox.put(self.tx, [*self.deliveries, *await announce(self.tx, self.code, stored)])
-        self.deliveries = []
+        await outbox.amend(self.tx, self.amended)
+        self.deliveries, self.amended = [], []
         return stored
 
     async def is_sealed(self) -> bool:

@@ -7,33 +7,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
+from app.actions.digests import Digests, gather
 from app.actions.ledger import Ledger
+from app.actions.mail_queue import Place, Readers, domain_of, enqueue
 from app.actions.subject import Subject
 from app.actions.views import check_code
-from app.domain.events import SERVICE, Event
-from app.domain.ids import new_id
 from app.domain.institution import Institution, admins, told_first, told_later
-from app.domain.request import AccessRequest, approvals
+from app.domain.request import AccessRequest, Grant, approvals
 from app.notify import facts as told
 from app.notify.facts import (
     ApprovalNeeded,
     Conversation,
-    Facts,
     ImplementationNotice,
     Outcome,
     Remark,
     RequestFacts,
     SessionNotice,
 )
-from app.notify.mail import message_id
-from app.storage.outbox import OutboxRow
+from app.notify.settings_facts import ChangeFacts, Item, News
 from app.storage.roster import RosterRow
-from app.trail import canonical
 
 PLAIN_LINK = re.compile(r"https?://[!-~]+")
 PRODUCTS = {"alma": "Alma", "primo_ve": "Primo VE", "leganto": "Leganto", "esploro": "Esploro"}
@@ -42,54 +39,22 @@ PRODUCTS = {"alma": "Alma", "primo_ve": "Primo VE", "leganto": "Leganto", "esplo
 RequestMail = ApprovalNeeded | Outcome | Conversation | ImplementationNotice | SessionNotice
 
 
-@dataclass(frozen=True, slots=True)
-class Readers:
-    """Who gets one mail: addresses, and the `per_…` of those who are people of the roster."""
-
-    addresses: tuple[str, ...]
-    people: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What a mail is about (an id, or null), by what its thread is known, and whether it begins that."""
-
-    about: str | None
-    thread: str
-    begins: bool
-
-
-def enqueue(book: Ledger, facts: Facts, to: Readers, place: Place, reply_to: Sequence[str]) -> None:
-    """Gather the event of one mail, and put its facts into the outbox."""
-    outbox_id = new_id("evt", book.now)
-    thread = canonical.sha(f"{place.thread} {','.join(to.addresses)}".encode()).removeprefix("sha256:")[:32]
-    first = message_id(thread, _domain(book))
-    identifier = first if place.begins else message_id(outbox_id, _domain(book))
-    people, digest = sorted(to.people), canonical.sha(identifier.encode())
-    data = {"about": place.about, "kind": facts.kind, "message_id": digest, "to": people}
-    payload = {
-        "facts": told.to_data(facts),
-        "index": book.next_index,
-        "to": list(to.addresses),
-        "people": people,
-        "message_id": identifier,
-        "first": None if place.begins else first,
-        "reply_to": list(reply_to),
-    }
-    book.add(Event("mail.queued", book.code, SERVICE, data))
-    book.deliveries.append(OutboxRow(book.code, outbox_id, "mail", place.about, payload, book.now, book.now))
-
-
 class Post:
     """The mails of one request, queued under the lock of its log; `post` reads what they are made of."""
 
     def __init__(
-        self, held: Subject, asked: dict[str, str | None], vendor: str, name: str, people: Sequence[RosterRow]
+        self,
+        held: Subject,
+        asked: dict[str, str | None],
+        vendor: str,
+        people: Sequence[RosterRow],
+        digests: Digests | None,
     ) -> None:
         self._held = held
         self._asked = asked
         self._vendor = vendor
-        self._name = name
+        self._name = held.book.row.name
+        self._digests = digests
         self._people = {row.person: row for row in people if not row.removed}
 
     @property
@@ -122,7 +87,8 @@ class Post:
         host = urlsplit(state.provider.issuer).hostname or state.provider.issuer
         for reader in readers:
             facts = self._facts(request, "backup_approver" if kind == "escalation" else "approver", "approval")
-            self._queue(ApprovalNeeded(kind, facts, len(readers), required, given, host), [reader])
+            if not self._grouped(kind, [reader]):
+                self._queue(ApprovalNeeded(kind, facts, len(readers), required, given, host), [reader])
         return [reader.person for reader in readers]
 
     def outcome(self, result: told.Result, *, by: str | None, because: told.Because | None, words: str = "") -> None:
@@ -133,13 +99,14 @@ class Post:
         details: dict[str, Any] = {"by": by, "because": because, "words": words}
         if grant is not None:
             details |= {"start": grant.not_before, "end": grant.not_after, "roles": grant.roles}
-            details |= {"ended_at": grant.ended_at, "calendar_uid": f"{grant.id}@{self._domain()}"}
+            details |= {"ended_at": grant.ended_at, "calendar_uid": self._calendar_uid(grant)}
         readers = self.approvers()
         if result == "disputed":  # what is wrong with the work concerns those who keep the institution too
             ids = admins(self._book.institution)
             readers += [row for row in self._people.values() if row.person in ids and row not in readers]
         for reader in readers:
-            self._queue(Outcome(self._facts(request, "approver", ground), result, **details), [reader])
+            if not (result in {"expired", "withdrawn"} and self._grouped(cast("News", result), [reader])):
+                self._queue(Outcome(self._facts(request, "approver", ground), result, **details), [reader])
         self._to_engineer(Outcome(self._facts(request, "engineer", ground), result, **details))
 
     def implementation(self) -> None:
@@ -147,12 +114,15 @@ class Post:
         grant = self._held.request.grant
         if grant is None:
             return
+        span = grant.not_before, grant.not_after
         for reader in self.approvers():
-            facts = self._facts(self._held.request, "approver", "implementation")
-            self._queue(ImplementationNotice(facts, grant.not_before, grant.not_after), [reader])
+            if not self._grouped("implementation", [reader]):
+                facts = self._facts(self._held.request, "approver", "implementation")
+                self._queue(ImplementationNotice(facts, *span, self._calendar_uid(grant)), [reader])
         notice = self._facts(self._held.request, "notice", "implementation")
         for address in self._book.row.notify:
-            self._queue(ImplementationNotice(notice, grant.not_before, grant.not_after), [], [address])
+            if not self._grouped("implementation", [], [address]):
+                self._queue(ImplementationNotice(notice, *span), [], [address])
 
     def session(
         self, event: Literal["opened", "ended"], session: str, opened_at: datetime, by: str | None, **details: Any
@@ -173,9 +143,10 @@ class Post:
     def message(self, remark: Remark, earlier: Remark | None, *, but: str | None = None) -> None:
         """Tell of a message: the other side, and the sender's colleagues where the institution wrote."""
         request, pending = self._held.request, self._held.request.status == "pending"
+        ground: told.Ground = "approval" if request.grant is None else _ground(request.grant.ground)
         for reader in self.approvers():
             if reader.person != but:
-                facts = self._facts(request, "approver", "approval")
+                facts = self._facts(request, "approver", ground)
                 self._queue(Conversation(facts, pending, remark, earlier), [reader])
         if remark.side == "institution":
             self._to_engineer(Conversation(self._facts(request, "engineer", "approval"), pending, remark, earlier))
@@ -219,8 +190,40 @@ class Post:
         if address:
             self._queue(facts, [], [address])
 
-    def _domain(self) -> str:
-        return _domain(self._book)
+    def _calendar_uid(self, grant: Grant) -> str:
+        return f"{grant.id}@{domain_of(self._book)}"
+
+    def _grouped(self, news: News, readers: Sequence[RosterRow], addresses: Sequence[str] = ()) -> bool:
+        """Put a notice into its reader's digest; false while mails do not come thick."""
+        if self._digests is None:
+            return False
+        book, state, request = self._book, self._book.institution, self._held.request
+        environment, span = state.environments[request.environment], request.grant or request.asked
+        frame = ChangeFacts(
+            reader="giver" if readers else "address",
+            at=book.now,
+            institution=self._name,
+            code=book.code,
+            locale=state.locale,
+            time_zone=state.time_zone,
+            link=book.services.page("/requests"),
+        )
+        item = Item(
+            news=news,
+            at=book.now,
+            product=PRODUCTS[environment.product],
+            tier="production" if environment.tier == "production" else "sandbox",
+            case_number=request.case_number,
+            number=request.number,
+            check_code=check_code(request.digest),
+            decide_by=request.decide_by,
+            start=span.not_before,
+            end=span.not_after,
+            minutes=request.asked.minutes,
+        )
+        to = Readers(tuple(reader.email for reader in readers) or tuple(addresses), _ids(readers))
+        self._digests.add(item, frame, to, self._held.row.id, self._admins())
+        return True
 
     def _queue(self, facts: RequestMail, readers: Sequence[RosterRow], addresses: Sequence[str] = ()) -> None:
         begins = facts.kind in {"request", "implementation"} or (
@@ -235,15 +238,15 @@ class Post:
         return sorted(row.email for row in self._people.values() if row.person in ids)
 
 
-async def post(held: Subject, asked: dict[str, str | None] | None = None) -> Post:
-    """The mails of a held request; `asked` are its private fields where the caller has them already."""
+async def post(held: Subject, asked: dict[str, str | None] | None = None, thick: tuple[str, ...] = ()) -> Post:
+    """The mails of a held request; `asked` are its private fields where the caller has them already.
+
+    Where `thick` types of events came thick, those of their mails that can wait join a digest.
+    """
     known = await held.book.around()
     asked = await held.asked() if asked is None else asked
-    return Post(held, asked, known.vendor_name, held.book.row.name, known.people)
-
-
-def _domain(book: Ledger) -> str:
-    return book.services.mail_from.rpartition("@")[2]
+    digests = await gather(held.book, known.vendor_name, thick) if thick else None
+    return Post(held, asked, known.vendor_name, known.people, digests)
 
 
 def _ids(readers: Iterable[RosterRow]) -> tuple[str, ...]:

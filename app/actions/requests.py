@@ -194,7 +194,7 @@ async def _end(
             outcome = events
         else:
             held.tell(*events)
-            mails = await post(held, dict(before.asked))
+            mails = await post(held, dict(before.asked), (f"request.{told[0]}",) if told[0] == "withdrawn" else ())
             mails.outcome(told[0], by=before.asked.get("engineer_name"), because=None, words=told[1])
         await held.store()
         if isinstance(outcome, RequestView):

@@ -7,11 +7,12 @@ from datetime import datetime
 
 from app.actions.change_mails import Stand, admin_addresses, facts_of, stand
 from app.actions.ledger import Ledger
-from app.actions.mails import Place, Readers, enqueue
+from app.actions.mail_queue import Place, Readers, enqueue
 from app.domain.institution import Institution, admins, told_first
 from app.domain.standing import StandingApproval
 from app.domain.standing_rules import judge_giver, products_of, wanted
-from app.notify.facts import ReviewDue, Settings, StandingOffered
+from app.notify.facts import Settings
+from app.notify.settings_facts import ReviewDue, StandingOffered
 
 PEOPLE, STANDING = "/settings/people", "/settings/standing-approvals"
 

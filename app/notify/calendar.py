@@ -1,6 +1,7 @@
 """A window of access as an iCalendar file (RFC 5545, https://www.rfc-editor.org/rfc/rfc5545; methods: RFC 5546).
 
-`PUBLISH` tells of the window, `CANCEL` with the same UID and a higher SEQUENCE takes it back; nobody is invited.
+`PUBLISH` tells of the window; with the same UID and a higher SEQUENCE `PUBLISH` tells how it has changed, and `CANCEL`
+takes it back. Nobody is invited.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ _FOLD = 75
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What a calendar shows. `uid` stays the same for the life of the request; `at` is when this version was made."""
+    """What a calendar shows. `uid` stays the same for the life of the request; `sequence` counts the changes since this
+    window was first told of, and `at` is when this version was made.
+    """
 
     uid: str
     at: datetime
@@ -24,6 +27,7 @@ class Window:
     summary: str
     description: str
     url: str
+    sequence: int = 0
     cancelled: bool = False
 
     @property
@@ -41,7 +45,7 @@ def calendar(window: Window) -> bytes:
         f"METHOD:{window.method}",
         "BEGIN:VEVENT",
         f"UID:{_text(window.uid)}",
-        f"SEQUENCE:{int(window.cancelled)}",
+        f"SEQUENCE:{window.sequence}",
         f"DTSTAMP:{_utc(window.at)}",
         f"DTSTART:{_utc(window.start)}",
         f"DTEND:{_utc(window.end)}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.notify.facts import ChangeNotice, Turn
+from app.notify.settings_facts import ChangeNotice, Turn
 from app.notify.sheets import Sheet
 from app.notify.texts import Phrase, Words, fact, prose
 

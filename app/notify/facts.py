@@ -7,11 +7,12 @@ link leads. Facts wait in the outbox as JSON (`to_data`, `from_data`) until the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from app.domain.times import parse_stamp, stamp
+from app.notify.settings_facts import ChangeFacts, ChangeNotice, Digest, FindingNotice, ReviewDue, StandingOffered
 
 Reader = Literal["approver", "backup_approver", "notice", "engineer"]
 Ground = Literal["approval", "standing", "implementation"]
@@ -126,11 +127,12 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class ImplementationNotice:
-    """Access was given on the ground `implementation`, from `start` to `end`."""
+    """Access was given on the ground `implementation`, from `start` to `end`; `calendar_uid` as of an outcome."""
 
     request: RequestFacts
     start: datetime
     end: datetime
+    calendar_uid: str | None = None
 
     @property
     def kind(self) -> str:
@@ -165,121 +167,7 @@ class SessionNotice:
         return f"session-{self.event}"
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeFacts:
-    """The institution whose settings or findings a mail is about, and who reads it: an admin, somebody who may give in
-    advance, the person concerned, an address for notices; of findings an approver or admin (`keeper`), or the vendor's
-    auditor.
-
-    `link` leads to the change, to the page of what waits, to the finding, or to the sign-in; `at` is the instant of the
-    mail's own event.
-    """
-
-    reader: Literal["admin", "giver", "person", "address", "keeper", "vendor_auditor"]
-    at: datetime
-    institution: str
-    code: str
-    locale: str
-    time_zone: str
-    link: str
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One thing that changes: what it is called, before and after."""
-
-    label: str
-    now: str
-    after: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeNotice:
-    """Changes of the settings were proposed, took effect, were rejected or lapsed; of several only titles are told.
-
-    `by` is the display name of whoever did it, null where time did; `loosens`: one of them has to be countersigned;
-    `lapses_at` is when those that wait lapse; `follows`: earlier mails told of them; `words` is the reason given.
-    """
-
-    event: Literal["proposed", "applied", "rejected", "lapsed"]
-    change: ChangeFacts
-    titles: tuple[str, ...]
-    turns: tuple[Turn, ...] = ()
-    by: str | None = None
-    loosens: bool = False
-    lapses_at: datetime | None = None
-    follows: bool = False
-    words: str = ""
-
-    @property
-    def kind(self) -> str:
-        """`settings-change`."""
-        return "settings-change"
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewDue:
-    """The quarterly review of people is due: `people` are on the list, which was last gone through (or made) at `last`.
-
-    `again_at` is when the next mail says so, if nobody has done it by then.
-    """
-
-    change: ChangeFacts
-    people: int
-    last: datetime
-    again_at: datetime
-
-    @property
-    def kind(self) -> str:
-        """`review-due`."""
-        return "review-due"
-
-
-@dataclass(frozen=True, slots=True)
-class StandingOffered:
-    """Somebody (`by`) gave a standing approval, and `more` have to give it too before it serves.
-
-    `place` is what it is for (an environment's name, or null), `case_number` the other; `roles` empty means any.
-    """
-
-    change: ChangeFacts
-    by: str
-    more: int
-    place: str | None
-    case_number: str | None
-    roles: tuple[str, ...]
-    minutes: int
-    uses: int
-    not_after: datetime
-
-    @property
-    def kind(self) -> str:
-        """`standing-offered`."""
-        return "standing-offered"
-
-
-@dataclass(frozen=True, slots=True)
-class FindingNotice:
-    """Findings were opened in one environment: sign-ins that match no session, or accounts that are not as intended.
-
-    `items` say what was found, the first of `count`; `vendor` and `product` are names.
-    """
-
-    event: Literal["sign-in", "accounts"]
-    change: ChangeFacts
-    vendor: str
-    product: str
-    tier: Literal["production", "sandbox"]
-    items: tuple[str, ...]
-    count: int
-
-    @property
-    def kind(self) -> str:
-        """`finding`."""
-        return "finding"
-
-
-Settings = ChangeNotice | ReviewDue | StandingOffered | FindingNotice
+Settings = ChangeNotice | ReviewDue | StandingOffered | FindingNotice | Digest
 Facts = ApprovalNeeded | Outcome | Conversation | ImplementationNotice | SessionNotice | Settings
 _BY_NAME = {kind.__name__: kind for kind in get_args(Facts)}
 
@@ -295,7 +183,10 @@ def to_data(facts: Facts) -> dict[str, Any]:
 
 
 def from_data(data: Mapping[str, Any]) -> Facts:
-    """The facts that `to_data` wrote. Raises `KeyError` for unknown or missing names, `ValueError` for bad instants."""
+    """The facts that `to_data` wrote, also where it knew fewer names that may be left out.
+
+    Raises `KeyError` for unknown facts and missing names, `ValueError` for bad instants.
+    """
     facts: Facts = _made(_BY_NAME[data["facts"]], data)
     return facts
 
@@ -321,6 +212,8 @@ def _made(kind: Any, value: Any) -> Any:
         return tuple(_made(get_args(kind)[0], item) for item in value)
     if isinstance(value, Mapping):
         shape = next(option for option in (kind, *get_args(kind)) if hasattr(option, "__dataclass_fields__"))
-        return shape(**{name: _made(hint, value[name]) for name, hint in get_type_hints(shape).items()})
+        hints, optional = get_type_hints(shape), {each.name for each in fields(shape) if each.default is not MISSING}
+        told = [name for name in hints if name in value or name not in optional]
+        return shape(**{name: _made(hints[name], value[name]) for name in told})
     inner = [option for option in get_args(kind) if option is datetime]
     return _made(inner[0], value) if inner else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.notify.facts import FindingNotice
+from app.notify.settings_facts import FindingNotice
 from app.notify.sheets import Sheet
 from app.notify.texts import Phrase, Words, prose
 

@@ -79,6 +79,7 @@ def _head(mail: EmailMessage, message: Message, envelope: Envelope) -> None:
     if envelope.first is not None and envelope.first != envelope.message_id:
         mail["In-Reply-To"] = mail["References"] = _checked_id(envelope.first)
     mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
     mail["List-Id"] = f"{_field(message.list_name)} <{_list(envelope)}>"
 
 

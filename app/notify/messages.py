@@ -13,25 +13,23 @@ from datetime import datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from app.notify.calendar import Window, calendar
+from app.notify.calendar import calendar
+from app.notify.calendar_windows import CALENDARS, published, window_of
 from app.notify.change_messages import change_sheet
+from app.notify.digest_messages import digest_sheet
 from app.notify.facts import (
     ApprovalNeeded,
-    ChangeFacts,
-    ChangeNotice,
     Conversation,
     Facts,
-    FindingNotice,
     ImplementationNotice,
     Outcome,
     RequestFacts,
-    ReviewDue,
     SessionNotice,
-    StandingOffered,
     frame,
 )
 from app.notify.finding_messages import finding_sheet
 from app.notify.session_messages import session_sheet
+from app.notify.settings_facts import ChangeFacts, ChangeNotice, Digest, FindingNotice, ReviewDue, StandingOffered
 from app.notify.settings_messages import offered_sheet, review_sheet
 from app.notify.sheets import Sheet, common, roles_of, thread
 from app.notify.texts import Phrase, Values, Words, prose
@@ -97,7 +95,7 @@ def _parts(about: RequestFacts | ChangeFacts, words: Words, sheet: Sheet, receip
             part: words.say(f"{sheet.section}.{part}", values)
             for part in ("title", "preheader", "heading", "text", "button")
         },
-        "rows": pairs(sheet.rows, "label.{}", "row.{}"),
+        "rows": [*sheet.listed, *pairs(sheet.rows, "label.{}", "row.{}")],
         "advice": pairs(sheet.advice, "advice.{}.lead", "advice.{}.text"),
         "link": about.link,
         "shown_link": re.sub(r"^https?://", "", about.link),
@@ -131,6 +129,8 @@ def _sheet(facts: Facts, words: Words) -> Sheet:
             return offered_sheet(facts, words)
         case FindingNotice():
             return finding_sheet(facts, words)
+        case Digest():
+            return digest_sheet(facts, words)
 
 
 def _approval_needed(facts: ApprovalNeeded, words: Words) -> Sheet:
@@ -164,7 +164,7 @@ _OUTCOME = {
     "expired": (("what", "when"), ("closed",)),
     "withdrawn": (("what", "when", "reason"), ("closed",)),
     "revoked": (("what_given", "when_given", "reason"), ("calendar_cancelled", "closed")),
-    "completed": (("what_given", "when_given", "report"), ("dispute",)),
+    "completed": (("what_given", "when_given", "report"), ("calendar_changed", "calendar_cancelled", "dispute")),
     "disputed": (("what_given", "when_given", "objection"), ("finding",)),
 }
 _OUTCOME_VENDOR = {
@@ -182,10 +182,11 @@ def _outcome(facts: Outcome, words: Words) -> Sheet:
     values = _outcome_values(facts, words)
     rows, advice = _OUTCOME[facts.result]
     first = facts.result == "approved" and facts.request.ground != "approval"
-    event = _calendar(facts, words, values) if facts.result in {"approved", "revoked"} else None
-    if event is None:
-        advice = tuple(name for name in advice if not name.startswith("calendar"))
+    window = window_of(facts, words, values)
+    told = None if window is None else "calendar_cancelled" if window.cancelled else CALENDARS[facts.result]
+    advice = tuple(name for name in advice if not name.startswith("calendar") or name == told)
     section = f"outcome.{facts.result}"
+    event = None if window is None else calendar(window)
     return Sheet(
         section, ("who", "why", *rows), advice, values, thread(facts.request), follows=not first, calendar=event
     )
@@ -239,24 +240,6 @@ def _is_less(facts: Outcome) -> bool:
     return minutes < facts.request.minutes or set(facts.roles) != set(facts.request.roles)
 
 
-def _calendar(facts: Outcome, words: Words, values: Values) -> bytes | None:
-    """The window as a calendar entry; one that was taken back is cancelled."""
-    if facts.calendar_uid is None or facts.start is None or facts.end is None:
-        return None
-    return calendar(
-        Window(
-            uid=facts.calendar_uid,
-            at=facts.request.at,
-            start=facts.start,
-            end=facts.end,
-            summary=words.say("calendar.summary", values).text,
-            description=words.say("calendar.description", values).text,
-            url=facts.request.link,
-            cancelled=facts.result == "revoked",
-        )
-    )
-
-
 def _conversation(facts: Conversation, words: Words) -> Sheet:
     request, side = facts.request, facts.message.side
     values = common(request, words)
@@ -287,6 +270,7 @@ def _implementation(facts: ImplementationNotice, words: Words) -> Sheet:
         "ends": words.moment(facts.end, request.at),
         "when": words.span(facts.start, facts.end, offset=True),
     }
-    return Sheet(
-        "implementation", ("who", "why", "what", "when"), ("take_back",), values, thread(request), follows=False
-    )
+    uid, rows = facts.calendar_uid, ("who", "why", "what", "when")
+    event = None if uid is None else calendar(published(request, uid, (facts.start, facts.end), words, values))
+    advice = ("take_back",) if event is None else ("take_back", "calendar")
+    return Sheet("implementation", rows, advice, values, thread(request), follows=False, calendar=event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.notify.facts import ChangeFacts, ReviewDue, StandingOffered
+from app.notify.settings_facts import ChangeFacts, ReviewDue, StandingOffered
 from app.notify.sheets import Sheet, roles_of
 from app.notify.texts import Phrase, Words
 

@@ -10,7 +10,10 @@ from app.notify.texts import Phrase, Values, Words
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One kind's layout: the section of the language table, its rows, its advice, and the facts they name."""
+    """One kind's layout: the section of the language table, its rows, its advice, and the facts they name.
+
+    `listed` are rows before those, each with a label of its own.
+    """
 
     section: str
     rows: tuple[str, ...]
@@ -19,6 +22,7 @@ class Sheet:
     subject: str
     follows: bool = True
     calendar: bytes | None = None
+    listed: tuple[tuple[Phrase, Phrase], ...] = ()
 
 
 def common(request: RequestFacts, words: Words) -> dict[str, str | Phrase | None]:

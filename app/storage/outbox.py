@@ -24,7 +24,8 @@ _TABLE = tables.outbox
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """One delivery. `id` is stable (the Message-ID, or the webhook's id and event's), `about` the `req_…` it is of.
+    """One delivery. `id` is stable (the Message-ID, or the webhook's id and event's), `about` the `req_…` it is of, or
+    `digest`.
 
     `payload` is the facts it is made from, `rendered` the bytes as first sent, `attempts` counts claims. `webhook` is
     the `whk_…` it goes to; null for a mail.
@@ -132,6 +133,20 @@ async def about(tx: Transaction, log: str, subject: str) -> list[OutboxRow]:
     return [
         OutboxRow(*found) for found in await tx.connection.execute(query.order_by(_TABLE.c.created_at, _TABLE.c.id))
     ]
+
+
+async def hold_unrendered(tx: Transaction, log: str, subject: str, now: datetime) -> list[OutboxRow]:
+    """Deliveries about something that are due later and were never tried, locked, so that nobody claims them."""
+    untried = (_TABLE.c.status == "waiting", _TABLE.c.due_at > now, _TABLE.c.lease.is_(None), _TABLE.c.attempts == 0)
+    query = select_rows(_TABLE, OutboxRow).where(_TABLE.c.log == log, _TABLE.c.about == subject, *untried)
+    query = query.order_by(_TABLE.c.id).with_for_update(skip_locked=True)
+    return [OutboxRow(*found) for found in await tx.connection.execute(query)]
+
+
+async def amend(tx: Transaction, rows: Sequence[OutboxRow]) -> None:
+    """Write what deliveries are made from that this transaction has locked."""
+    for row in rows:
+        await tx.connection.execute(sa.update(_TABLE).where(*_key(row)).values(payload=dict(row.payload)))
 
 
 async def next_due(tx: Transaction) -> datetime | None:

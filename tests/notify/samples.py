@@ -8,18 +8,23 @@ from typing import get_args
 
 from app.notify.facts import (
     ApprovalNeeded,
-    ChangeFacts,
-    ChangeNotice,
     Conversation,
     Facts,
-    FindingNotice,
     ImplementationNotice,
     Outcome,
     Remark,
     RequestFacts,
-    ReviewDue,
     SessionEnd,
     SessionNotice,
+)
+from app.notify.settings_facts import (
+    ChangeFacts,
+    ChangeNotice,
+    Digest,
+    FindingNotice,
+    Item,
+    News,
+    ReviewDue,
     StandingOffered,
     Turn,
 )
@@ -135,6 +140,30 @@ OFFERED = StandingOffered(
 )  # fmt: skip
 
 
+def _item(news: News, number: str) -> Item:
+    return Item(
+        news=news,
+        at=at(11),
+        product="Alma",
+        tier="production",
+        case_number="07345512",
+        number=number,
+        check_code="QH47-MARL",
+        decide_by=at(19),
+        start=at(13),
+        end=at(21),
+        minutes=480,
+    )
+
+
+DIGEST = Digest(
+    replace(SETTINGS, reader="giver", link="https://countersign.example/requests"),
+    "Ex Libris",
+    tuple(_item(news, f"2026-{42 + place:04}") for place, news in enumerate(get_args(News))),
+    6,
+)
+
+
 def _outcomes(request: RequestFacts, who: str) -> dict[str, Facts]:
     made = {
         "approved": replace(APPROVED, request=request),
@@ -173,6 +202,12 @@ SAMPLES: dict[str, Facts] = {
     "session over with its window": replace(SESSION_OVER, until=None, because="revoked", words=""),
     "session over with gaps": replace(SESSION_OVER, supplied_by="support-gateway", covered_s=4000, gaps=2, events=1),
     "implementation": ImplementationNotice(NOTICE, at(13), at(13, day=30)),
+    "implementation, to approvers": ImplementationNotice(
+        replace(NOTICE, reader="approver"), at(13), at(13, day=30), UID
+    ),
+    "digest": DIGEST,
+    "digest of a flood": replace(DIGEST, items=DIGEST.items[:1] * 40, count=250),
+    "digest for an address": replace(DIGEST, change=replace(DIGEST.change, reader="address"), items=DIGEST.items[3:4]),
     "change proposed": LONGER,
     "changes proposed": replace(LONGER, titles=("Policy: 2 points", "New person: Head"), turns=(), loosens=False),
     "change applied": replace(LONGER, event="applied", lapses_at=None, follows=True),

@@ -88,9 +88,11 @@ def test_headers_are_those_of_an_automatic_mail(facts: Facts) -> None:
     mail = read(facts)
     assert set(mail.keys()) == {
         *("From", "To", "Reply-To", "Subject", "Date", "Message-ID", "Auto-Submitted", "List-Id"),
+        "X-Auto-Response-Suppress",
         *("MIME-Version", "Content-Type"),
     }
     assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["X-Auto-Response-Suppress"] == "All"
     assert mail["List-Id"] == "Countersign requests for 01EXU_INST <01exu-inst.requests.countersign.example>"
     assert mail["From"] == "Countersign for Example University Library <requests@countersign.example>"
     assert mail["Message-ID"] == "<evt_01kdj4t8xqf5tb7rqk3mw2zn9c@countersign.example>"
@@ -151,7 +153,7 @@ HOSTILE = {
 }
 
 
-OURS = {"reader", "locale", "time_zone", "code", "tier", "ground", "link", "number", "check_code"}
+OURS = {"reader", "product", "locale", "time_zone", "code", "tier", "ground", "link", "number", "check_code"}
 
 
 def poisoned(facts: Any, text: str) -> Any:
@@ -159,16 +161,16 @@ def poisoned(facts: Any, text: str) -> Any:
     changes: dict[str, Any] = {}
     for field in fields(facts):
         value = getattr(facts, field.name)
-        if field.name in {"kind", "event", "result", "because", "side", "calendar_uid", *OURS}:
+        if field.name in {"kind", "event", "result", "because", "side", "news", "calendar_uid", *OURS}:
             continue
         if isinstance(value, str):
             changes[field.name] = text
         elif field.name == "roles":
             changes[field.name] = (text, text, text)
+        elif isinstance(value, tuple) and value and hasattr(value[0], "__dataclass_fields__"):
+            changes[field.name] = tuple(poisoned(each, text) for each in value)
         elif field.name in {"titles", "items"}:
             changes[field.name] = (text, text)
-        elif field.name == "turns":
-            changes[field.name] = tuple(poisoned(turn, text) for turn in value)
         elif hasattr(value, "__dataclass_fields__"):
             changes[field.name] = poisoned(value, text)
     return replace(facts, **changes)

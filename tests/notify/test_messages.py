@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.notify.facts import Facts, Outcome, from_data, to_data
+from app.notify.facts import Facts, ImplementationNotice, from_data, to_data
 from app.notify.messages import render
 from app.notify.texts import Words
 from tests.notify.samples import (
@@ -112,10 +112,11 @@ def test_the_engineer_learns_the_outcome_in_a_mail_of_its_own() -> None:
     assert message.calendar is None
 
 
-def test_only_what_was_approved_or_taken_back_touches_a_calendar() -> None:
+def test_only_what_was_given_or_is_over_touches_a_calendar() -> None:
     with_file = {name for name, facts in SAMPLES.items() if render(facts, RECEIPT).calendar}
     told = {facts for name, facts in SAMPLES.items() if name in with_file}
-    assert all(isinstance(facts, Outcome) and facts.result in {"approved", "revoked"} for facts in told)
+    given_or_over = {"approved", "completed", "revoked"}
+    assert all(isinstance(each, ImplementationNotice) or getattr(each, "result", "") in given_or_over for each in told)
     assert b"\r\nMETHOD:PUBLISH\r\n" in (render(APPROVED, RECEIPT).calendar or b"")
     assert b"\r\nMETHOD:CANCEL\r\n" in (render(REVOKED, RECEIPT).calendar or b"")
 
