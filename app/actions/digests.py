@@ -1,4 +1,4 @@
-"""Mails that come thick are grouped: a digest waits a few minutes for more, then goes out as one mail.
+"""Mails that come thick are grouped: a digest waits a minute for more, then goes out as one mail.
 
 The first few of a kind go at once, each by itself. While so many came within minutes, what follows joins the digest of
 its reader, which waits in the outbox. Each notice still has its own `mail.queued`, with the digest's Message-ID; the
@@ -26,7 +26,7 @@ BURST = 5
 """How many events of a kind within `SPAN` are told each by itself."""
 
 SPAN = timedelta(minutes=10)
-HOLD = timedelta(minutes=5)
+HOLD = timedelta(minutes=1)
 MOST = 40
 ABOUT = "digest"
 """The kind of the mail, and what its row in the outbox is about."""
