@@ -6,12 +6,14 @@ test says when this has to be run again, and what is wrong with a catalogue: tes
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
@@ -29,6 +31,8 @@ _KEYWORDS = {
     "npgettext": ((1, "c"), 2, 3),
 }
 _WAYS = [("web/**.html", "jinja2"), ("web/**.py", "python"), ("actions/**.py", "python"), ("domain/**.py", "python")]
+_NAMED = re.compile(r"%\((\w+)\)s")
+_TAG = re.compile(r"<[^<>]*>")
 _HEADER = "# Countersign: texts of pages. The key of each is its English text."
 _CREATED = datetime(2026, 11, 24, tzinfo=UTC)
 _OPTIONS = {"web/**.html": {"trimmed": "true", "newstyle_gettext": "true", "silent": "false"}}
@@ -64,21 +68,62 @@ def names() -> Iterator[str]:
     return (path.stem for path in sorted(CATALOGUES.glob("*.po")))
 
 
-def main() -> None:
-    """Write the template and every catalogue."""
+def faults(name: str, template: Catalog) -> Iterator[str]:
+    """What is wrong with the catalogue of a language, as it stands: a line each."""
+    kept = read_po(BytesIO((CATALOGUES / f"{name}.po").read_bytes()), locale=name.replace("-", "_"))
+    wanted = {(each.id, each.context) for each in template if each.id}
+    have = {(each.id, each.context) for each in kept if each.id}
+    yield from (f"not gathered: {key}" for key, _ in wanted - have)
+    yield from (f"gone from the pages: {key}" for key, _ in have - wanted)
+    for each in kept:
+        if each.id:
+            yield from (f"{fault}: {each.id}" for fault in _faults(each, kept.num_plurals))
+
+
+def _faults(message: Message, plurals: int) -> Iterator[str]:
+    """What is wrong with one text."""
+    source = (message.id,) if isinstance(message.id, str) else tuple(message.id)
+    made = message.string if isinstance(message.string, (tuple, list)) else (message.string or "",)
+    if message.fuzzy:
+        yield "marked as fuzzy"
+    if not all(made) or len(made) != (1 if len(source) == 1 else plurals):
+        yield "not translated whole"
+        return
+    for text in made:
+        like = source[-1]
+        if _other_names(text, like, plural=len(source) > 1):
+            yield "other placeholders"
+        if sorted(_TAG.findall(text)) != sorted(_TAG.findall(like)):
+            yield "other markup"
+        if _edges(text) != _edges(like):
+            yield "other white space at the ends"
+
+
+def _other_names(text: str, like: str, *, plural: bool) -> bool:
+    """Whether a text puts in other facts; a plural form may leave its number out, as in "one finding"."""
+    found, wanted = sorted(_NAMED.findall(text)), sorted(_NAMED.findall(like))
+    bare = sorted(set(wanted) - {"n"})
+    return found != wanted and not (plural and found == bare)
+
+
+def _edges(text: str) -> tuple[bool, bool]:
+    return text[:1].isspace(), text[-1:].isspace()
+
+
+def main() -> int:
+    """Write the template and every catalogue; with `--check LANGUAGE` tell what is wrong with one instead."""
+    if sys.argv[1:2] == ["--check"]:
+        found = list(faults(sys.argv[2], gathered()))
+        print("\n".join(found) or f"{sys.argv[2]}: whole")
+        return 1 if found else 0
     template = gathered()
     TEMPLATE.write_bytes(written(template))
     print(f"{TEMPLATE.relative_to(ROOT)}: {len(template)} texts")
     for name in names():
-        catalogue = updated(name, template)
-        (CATALOGUES / f"{name}.po").write_bytes(written(catalogue))
-        missing = sum(1 for each in catalogue if each.id and not _whole(each.string))
-        print(f"{name}: {missing} untranslated")
-
-
-def _whole(string: str | tuple[str, ...] | list[str] | None) -> bool:
-    return bool(string) and (isinstance(string, str) or all(string or ()))
+        (CATALOGUES / f"{name}.po").write_bytes(written(updated(name, template)))
+        print(f"{name}: {sum(1 for _ in faults(name, template))} to do")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
