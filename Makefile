@@ -2,7 +2,7 @@
 
 BIN := .venv/bin
 
-.PHONY: run demo test test-long lint bench fuzz lock openapi languages
+.PHONY: run demo test test-long faults lint bench fuzz lock openapi languages
 
 run: ## the service with a small demo world, until Ctrl-C; PORT=8000 is the first of eight
 	@scripts/setup demo
@@ -24,6 +24,10 @@ test: lint ## everything, on up to four cores
 
 test-long: lint ## the same, with every test of chance in full: hundreds of kills, races, steps
 	TESTS=long $(BIN)/pytest -n auto --maxprocesses=4 --dist worksteal
+
+faults: ## faults alone, hundreds of them, and a table of what each came to; hours; ONLY=words of names for some
+	@scripts/setup test
+	TESTS=faults $(BIN)/pytest tests/faults $(if $(ONLY),-k "$(ONLY)") --timeout=7200
 
 bench: ## measured against limits of the same machine; ONLY=name for one
 	@scripts/setup test

@@ -25,16 +25,17 @@ from typing import Any, Literal, cast
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 
 from app.domain.errors import Unavailable
-from app.storage import direct
+from app.storage import direct, hosts
 from app.storage.bell import Bell
 from app.storage.columns import dump_json, values_of
 from app.storage.kept import Kept
+from app.storage.late import Late
 
 Clock = Callable[[], datetime]
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -60,8 +61,8 @@ _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "p
 
 
 def driver_url(url: str) -> sa.URL:
-    """The URL with the async driver of its database. Raises `ValueError` for any other database."""
-    parsed = sa.make_url(url)
+    """The URL with the async driver of its database; it may name several servers. Raises `ValueError` for any other."""
+    parsed = sa.make_url(hosts.split(url))
     backend = parsed.drivername.split("+")[0]
     if backend not in _DRIVERS:
         raise ValueError(f"the database is sqlite:// or postgresql://, not {parsed.drivername}://")
@@ -79,10 +80,18 @@ def make_engine(url: str, *, pool_size: int = 10, timeouts: dict[str, str] | Non
         sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
     arguments: dict[str, Any] = {"server_settings": _TIMEOUTS | (timeouts or {}), "timeout": WAIT_SECONDS}
-    arguments |= {"prepared_statement_cache_size": 300}
+    arguments |= {"prepared_statement_cache_size": 300, "async_creator_fn": hosts.Hosts().connect}
     if timeouts is None:  # for a server that vanished; one that is there ends its statements earlier by itself
         arguments["command_timeout"] = 6 * WAIT_SECONDS
-    return create_async_engine(target, connect_args=arguments, pool_use_lifo=True, **options)
+    engine = create_async_engine(target, connect_args=arguments, pool_use_lifo=True, **options)
+    sa.event.listen(engine.sync_engine, "checkout", _refuse_lost)
+    return engine
+
+
+def _refuse_lost(connection: Any, _record: Any, _proxy: Any) -> None:
+    """A connection that was cut off while nobody used it is made anew before anybody notices."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -194,13 +203,16 @@ class Database:
         self.bell = Bell(self.engine if self.dialect == "postgresql" else None)
         self._writers = asyncio.Lock()
         self._kept = Kept(self.look)
+        self._late = Late()
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         """A write transaction, committed at the end of the block. Raises `Unavailable`."""
-        async with self._turn(), self._connected({"writes": True}) as transaction:
+        self._late.admit()
+        async with self._turn(), _doubts(), AsyncExitStack() as stack:
+            transaction = await self._open(stack, {"writes": True})
             yield transaction
-            await transaction.connection.commit()
+            await self._late.commit(transaction.connection, stack)
             self.bell.ring(transaction.told)
 
     @asynccontextmanager
@@ -231,6 +243,7 @@ class Database:
         """Close every connection."""
         await self.bell.close()
         await self._kept.close()
+        await self._late.close()
         await self.engine.dispose()
 
     def _turn(self) -> AbstractAsyncContextManager[None]:
@@ -250,18 +263,14 @@ class Database:
 
     @asynccontextmanager
     async def _connected(self, options: dict[str, Any]) -> AsyncIterator[Transaction]:
-        try:
-            async with AsyncExitStack() as stack:
-                connection = await self._connect(stack)
-                await connection.execution_options(**options)
-                await connection.begin()
-                yield Transaction(connection, self.dialect, self.clock)
-        except DBAPIError as error:
-            if not is_doubtful(error):
-                raise
-            raise Unavailable("the database did not answer in time") from error
-        except TimeoutError as error:
-            raise Unavailable("the database did not answer at all") from error
+        async with _doubts(), AsyncExitStack() as stack:
+            yield await self._open(stack, options)
+
+    async def _open(self, stack: AsyncExitStack, options: dict[str, Any]) -> Transaction:
+        connection = await self._connect(stack)
+        await connection.execution_options(**options)
+        await connection.begin()
+        return Transaction(connection, self.dialect, self.clock)
 
     async def _connect(self, stack: AsyncExitStack) -> AsyncConnection:
         pool = self.engine.pool
@@ -273,6 +282,19 @@ class Database:
             raise Unavailable("every database connection is in use") from error
         except OSError as error:
             raise Unavailable("the database cannot be reached") from error
+
+
+@asynccontextmanager
+async def _doubts() -> AsyncIterator[None]:
+    """Raises `Unavailable` where the database could not answer."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not is_doubtful(error):
+            raise
+        raise Unavailable("the database did not answer in time") from error
+    except TimeoutError as error:
+        raise Unavailable("the database did not answer at all") from error
 
 
 class Joined(Database):

@@ -18,6 +18,8 @@ import asyncpg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.storage.hosts import Hosts
+
 CHANNEL = "countersign_changes"
 EVERYBODY = "*"
 MAX_PAYLOAD = 7_900
@@ -32,7 +34,7 @@ class Line:
     """Opened by the first who listens or sends; comes back by itself. `heard` gets what other processes sent."""
 
     def __init__(self, engine: AsyncEngine, heard: Callable[[Collection[str]], None]) -> None:
-        self._engine, self._heard = engine, heard
+        self._engine, self._heard, self._hosts = engine, heard, Hosts()
         self._unsent: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._wake, self._sent = asyncio.Event(), asyncio.Event()
@@ -75,7 +77,7 @@ class Line:
 
     async def _talk(self) -> None:
         _, arguments = self._engine.dialect.create_connect_args(self._engine.url)
-        connection: Any = await asyncpg.connect(**arguments, timeout=ANSWER_S, command_timeout=ANSWER_S)
+        connection = await self._hosts.connect(**arguments, timeout=ANSWER_S, command_timeout=ANSWER_S)
         try:
             own = connection.get_server_pid()
             connection.add_termination_listener(lambda _: self._wake.set())

@@ -15,7 +15,7 @@ from typing import Any
 
 from demo.browser import Form
 from tests.actions.worlds import DEPUTY, HEAD, LIBRARIAN
-from tests.faults.console import Console
+from tests.faults.console import PAUSE_S, Console
 from tests.faults.history import Call, History, Outcome, Unknown
 from tests.faults.service import Service
 from tests.faults.tab import Tab
@@ -174,6 +174,7 @@ class Teller:
                 await press()
                 return
             except Unknown:
+                await asyncio.sleep(PAUSE_S)
                 broke_off = [each for each in self._history.calls[before:] if self._is(each, kind, email, request)]
             if not broke_off:
                 continue

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,7 @@ from tests.faults.console import Console
 from tests.faults.history import Call, History
 from tests.faults.provider import Provider
 from tests.faults.service import Service
-from tests.faults.stories import APPROVERS, Teller
+from tests.faults.stories import APPROVERS, ONE, SUPPORT, Teller
 from tests.faults.tab import Tab
 from tests.faults.trail import Trail
 
@@ -41,7 +42,9 @@ AUDIENCES = [f"https://gateway.vendor.example/exu-{product}" for product in ("al
 
 @dataclass
 class Storm:
-    """A service, who uses it, and who kills it. `inside`: kills within a transaction that writes."""
+    """A service, who uses it, and who kills it. `inside`: kills within a transaction that writes; `outages`: when each
+    struck, after how many seconds the service was ready again, and after how many it had filed a request.
+    """
 
     service: Service
     provider: Provider
@@ -52,6 +55,7 @@ class Storm:
     inside: int = 0
     in_flight: int = 0
     codes: dict[str, str] = field(default_factory=dict)
+    outages: list[tuple[float, float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.console = Console(self.service, self.history, self.random)
@@ -79,19 +83,17 @@ class Storm:
                 people = await head.open("/settings/people")
                 await head.press(people.form("/settings/people"), "confirm", email, binding="confirm")
 
-    async def rage(self, kills: int) -> None:
-        """Let everybody work, and kill the service so many times."""
+    async def rage(self, strike: Callable[[], Awaitable[None]], tellers: int = TELLERS) -> None:
+        """Let everybody work while it strikes, and the stories under way then come to their end."""
         over = asyncio.Event()
-        tellers = [
-            Teller(self.service, self.history, self.console, Random(self.random.random())) for _ in range(TELLERS)
-        ]
+        told = [Teller(self.service, self.history, self.console, Random(self.random.random())) for _ in range(tellers)]
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-            for teller in tellers:
+            for teller in told:
                 await teller.prepare(stack)
-            for teller in tellers:
+            for teller in told:
                 group.create_task(teller.tell(over))
             witness = group.create_task(self._witness())
-            await self._kill_often(kills)
+            await strike()
             over.set()
             witness.cancel()
 
@@ -101,7 +103,8 @@ class Storm:
             await self.history.answers(10)
             await self.console.checkpoint()
 
-    async def _kill_often(self, kills: int) -> None:
+    async def kill_often(self, kills: int) -> None:
+        """Kill the service so many times."""
         for n in range(kills):
             await self.history.answers(self.random.randint(2, 10))
             call = await self.history.decides()
@@ -110,14 +113,22 @@ class Storm:
             else:
                 await asyncio.sleep(self.random.uniform(0, 1.2 * self.history.length(call.kind)))
             await self._kill()
+            killed = time.monotonic()
             while self.random.random() < STILLBORN and self.kills < kills:
                 self.service.launch()
                 await asyncio.sleep(self.random.uniform(0, 0.4))
                 await self._kill()
             await (self.service.launch_cold() if n % COLD_EVERY == 0 else self._launch())
             await self.service.ready()
+            await self.survived(killed)
             if self.kills >= kills:
                 return
+
+    async def survived(self, struck: float) -> None:
+        """It is ready: note after how long, and after how long it takes a request."""
+        ready = time.monotonic() - struck
+        await self.console.file(SUPPORT, ONE)
+        self.outages.append((struck, ready, time.monotonic() - struck))
 
     async def _commits(self, call: Call) -> None:
         """Wait for a commit while the call is not answered yet."""
@@ -210,6 +221,8 @@ class Storm:
             "calls": len(self.history.calls),
             "unknown": dict(sorted(Counter(call.kind for call in broke_off).items())),
             "unknown, yet done": sum(call.answer.get("found", False) for call in broke_off),
+            "ready within s": round(max((ready for _, ready, _ in self.outages), default=0.0), 2),
+            "writes out for s": round(max((again for _, _, again in self.outages), default=0.0), 2),
         }
 
 
