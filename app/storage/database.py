@@ -4,6 +4,7 @@
   starts with `BEGIN IMMEDIATE`, and writers of this process queue fairly before they take a connection.
 * `Database.read()` is one snapshot, read only (PostgreSQL: `REPEATABLE READ READ ONLY`).
 * `Database.at_once()` is for hot paths whose every statement is a transaction of its own.
+* A commit that is late, because a standby is gone, is not cancelled, and nobody is told that it is done (`late.py`).
 * `Joined` is a database inside one open transaction: what begins there is part of it, and nothing commits.
 * A database in doubt (no connection, pool exhausted, statement, lock or transaction timeout, deadlock) is
   `Unavailable`.
@@ -13,10 +14,9 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from types import MappingProxyType
@@ -25,7 +25,7 @@ from typing import Any, Literal, cast
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
@@ -34,6 +34,7 @@ from app.domain.errors import Unavailable
 from app.storage import direct, hosts
 from app.storage.bell import Bell
 from app.storage.columns import dump_json, values_of
+from app.storage.doubts import doubts
 from app.storage.kept import Kept
 from app.storage.late import Late
 
@@ -48,15 +49,6 @@ _TIMEOUTS = {
     "idle_in_transaction_session_timeout": "15s",
     "jit": "off",
 }
-# Connection, resources, operator intervention, system error; serialisation, deadlock, lock and idle timeouts.
-_DOUBTFUL_CLASSES = frozenset({"08", "53", "57", "58"})
-_IN_THE_WAY = frozenset({"40001", "40P01", "55P03"})
-_DOUBTFUL_STATES = _IN_THE_WAY | {"25P03", "25006"}
-_DOUBTFUL_CODES = frozenset({
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_NOTADB,
-})  # fmt: skip
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 
 
@@ -107,26 +99,6 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def is_doubtful(error: DBAPIError) -> bool:
-    """Whether the error says that the database could not answer, rather than that the statement was wrong."""
-    if isinstance(error.orig, sqlite3.Error):
-        return getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DOUBTFUL_CODES
-    state: str | None = getattr(error.orig, "sqlstate", None)
-    if state is None:
-        return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
-    return state[:2] in _DOUBTFUL_CLASSES or state in _DOUBTFUL_STATES
-
-
-def lock_timed_out(error: DBAPIError) -> bool:
-    """Whether a lock was waited for too long."""
-    return getattr(error.orig, "sqlstate", None) == "55P03"
-
-
-def rolled_back(error: Unavailable) -> bool:
-    """Whether it is certain that nothing was committed: another transaction was in the way, and the server said so."""
-    return isinstance(error.__cause__, DBAPIError) and getattr(error.__cause__.orig, "sqlstate", None) in _IN_THE_WAY
-
-
 # Statements of hot paths are made once: making one costs the host more than PostgreSQL needs to run it.
 @cache
 def insert_of(dialect: Dialect, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
@@ -147,6 +119,8 @@ class Transaction:
     dialect: Dialect
     clock: Clock | None = None
     told: set[str] = field(default_factory=set)
+    late: Late | None = None
+    """Where each statement commits by itself."""
 
     async def now(self) -> datetime:
         """The instant, from the one clock: the injected one, else PostgreSQL's `clock_timestamp()`, else the host's."""
@@ -160,7 +134,8 @@ class Transaction:
     async def fetch(self, statement: sa.Executable, values: Mapping[str, Any] = _NONE) -> Sequence[Sequence[Any]]:
         """The rows of a statement that is made once and stands for ever; hot paths run theirs by this."""
         if self.dialect == "postgresql":
-            return await direct.fetch(self.connection, statement, values)
+            async with self._in_time():
+                return await direct.fetch(self.connection, statement, values)
         result = await self.connection.execute(statement, values)
         return result.all() if result.returns_rows else ()
 
@@ -169,9 +144,13 @@ class Transaction:
     ) -> tuple[Sequence[Sequence[Any]], Callable[[Sequence[Any]], Sequence[Any]]]:
         """The same rows as the database sends them, and what converts one: for rows that are met again and again."""
         if self.dialect == "postgresql":
-            rows, convert = await direct.fetch_raw(self.connection, statement, values)
+            async with self._in_time():
+                rows, convert = await direct.fetch_raw(self.connection, statement, values)
             return rows, convert or _as_it_is
         return await self.fetch(statement, values), _as_it_is
+
+    def _in_time(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self.late is None else self.late.at_once(self.connection)
 
     def insert(self, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
         """The dialect's insert, for its `ON CONFLICT`."""
@@ -209,7 +188,7 @@ class Database:
     async def begin(self) -> AsyncIterator[Transaction]:
         """A write transaction, committed at the end of the block. Raises `Unavailable`."""
         self._late.admit()
-        async with self._turn(), _doubts(), AsyncExitStack() as stack:
+        async with self._turn(), doubts(), AsyncExitStack() as stack:
             transaction = await self._open(stack, {"writes": True})
             yield transaction
             await self._late.commit(transaction.connection, stack)
@@ -233,11 +212,19 @@ class Database:
         async with self._connected(options) as transaction:
             yield transaction
 
-    def at_once(self) -> AbstractAsyncContextManager[Transaction]:
+    def at_once(self, *, writes: bool = False) -> AbstractAsyncContextManager[Transaction]:
         """For statements that are each a transaction of their own, committed when they return, on a connection that
         stays open for the next block. On SQLite a write transaction like any. Raises `Unavailable`.
         """
-        return self._kept.use() if self.dialect == "postgresql" else self.begin()
+        if self.dialect == "sqlite":
+            return self.begin()
+        return self._written() if writes else self._kept.use()
+
+    @asynccontextmanager
+    async def _written(self) -> AsyncIterator[Transaction]:
+        self._late.admit()
+        async with self._kept.use() as transaction:
+            yield replace(transaction, late=self._late)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -263,7 +250,7 @@ class Database:
 
     @asynccontextmanager
     async def _connected(self, options: dict[str, Any]) -> AsyncIterator[Transaction]:
-        async with _doubts(), AsyncExitStack() as stack:
+        async with doubts(), AsyncExitStack() as stack:
             yield await self._open(stack, options)
 
     async def _open(self, stack: AsyncExitStack, options: dict[str, Any]) -> Transaction:
@@ -282,19 +269,6 @@ class Database:
             raise Unavailable("every database connection is in use") from error
         except OSError as error:
             raise Unavailable("the database cannot be reached") from error
-
-
-@asynccontextmanager
-async def _doubts() -> AsyncIterator[None]:
-    """Raises `Unavailable` where the database could not answer."""
-    try:
-        yield
-    except DBAPIError as error:
-        if not is_doubtful(error):
-            raise
-        raise Unavailable("the database did not answer in time") from error
-    except TimeoutError as error:
-        raise Unavailable("the database did not answer at all") from error
 
 
 class Joined(Database):
@@ -331,7 +305,7 @@ class Joined(Database):
         async with self.begin() as tx:
             yield tx
 
-    def at_once(self) -> AbstractAsyncContextManager[Transaction]:
+    def at_once(self, *, writes: bool = False) -> AbstractAsyncContextManager[Transaction]:  # noqa: ARG002 -- all the same
         """The same: nothing is committed."""
         return self.begin()
 

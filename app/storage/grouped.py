@@ -17,10 +17,12 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from app.domain.errors import Unavailable
-from app.storage.database import Database, Transaction, rolled_back
+from app.storage.database import Database, Transaction
+from app.storage.doubts import rolled_back
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -83,7 +85,7 @@ class GroupCommit(Generic[I, R]):
         limit: int = LIMIT,
         lanes: int = LANES,
     ) -> None:
-        self._begin = database.at_once if at_once else database.begin
+        self._begin = partial(database.at_once, writes=True) if at_once else database.begin
         self._write = write
         self._queue = _Queue(self._group, limit, lanes)
 

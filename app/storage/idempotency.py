@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.domain.errors import Refusal, Refused
 from app.storage import tables
-from app.storage.database import Dialect, Transaction, insert_of, lock_timed_out
+from app.storage.database import Dialect, Transaction, insert_of
+from app.storage.doubts import lock_timed_out
 
 _TABLE = tables.idempotency
 

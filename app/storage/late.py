@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import structlog
@@ -32,6 +33,7 @@ class Late:
 
     def __init__(self) -> None:
         self._drivers: dict[asyncio.Task[None], Any] = {}
+        self._lost = False
         self._pause_s, self._next = FIRST_PAUSE_S, 0.0
 
     @property
@@ -41,7 +43,7 @@ class Late:
 
     def admit(self) -> None:
         """Let somebody begin to write. Raises `Unavailable` while commits wait, but for one who tries now and then."""
-        if not self._drivers:
+        if not (self._drivers or self._lost):
             return
         if time.monotonic() < self._next:
             raise Unavailable("the database confirms no changes at the moment")
@@ -59,7 +61,33 @@ class Late:
         if not task.done():
             raise Unavailable("the database has not confirmed the change in time")
         task.result()
-        self._hang_up()  # who still waits, waits for a server of the past
+        self._succeeded()
+
+    @asynccontextmanager
+    async def at_once(self, connection: AsyncConnection) -> AsyncIterator[None]:
+        """A statement that commits by itself. One that is late is given up with its connection, not cancelled."""
+        driver = _driver(connection)
+        timer = asyncio.get_running_loop().call_later(COMMIT_S, self._give_up, driver)
+        try:
+            yield
+        finally:
+            timer.cancel()
+        self._succeeded()
+
+    def _give_up(self, driver: Any) -> None:
+        self._notice()
+        self._lost = True
+        driver.terminate()
+
+    def _succeeded(self) -> None:
+        """Who still waits, waits for a server of the past."""
+        self._lost = False
+        self._hang_up()
+
+    def _notice(self) -> None:
+        if not (self._drivers or self._lost):
+            self._pause_s, self._next = FIRST_PAUSE_S, time.monotonic() + FIRST_PAUSE_S
+            _log.error("database.unconfirmed", waiting="the standby, or the server itself")
 
     async def close(self) -> None:
         """Wait for nobody any more."""
@@ -70,13 +98,9 @@ class Late:
 
     def _keep(self, commit: asyncio.Task[None], connection: AsyncConnection, stack: AsyncExitStack) -> None:
         """Let it wait, and its place in the pool go to others."""
-        inner = connection.sync_connection
-        assert inner is not None
-        driver = inner.connection.driver_connection
-        inner.detach()
-        if not self._drivers:
-            self._pause_s, self._next = FIRST_PAUSE_S, time.monotonic() + FIRST_PAUSE_S
-            _log.error("database.unconfirmed", waiting="the standby, or the server itself")
+        driver = _driver(connection)
+        connection.sync_connection.detach()  # type: ignore[union-attr]  # it is connected
+        self._notice()
         keeper = asyncio.get_running_loop().create_task(_await(commit, stack), name="late commit")
         self._drivers[keeper] = driver
         keeper.add_done_callback(self._drivers.pop)
@@ -94,3 +118,7 @@ async def _await(commit: asyncio.Task[None], stack: AsyncExitStack) -> None:
         await stack.aclose()
     except (OSError, SQLAlchemyError, InterfaceError) as error:
         _log.warning("database.never_confirmed", error=type(error).__name__)
+
+
+def _driver(connection: AsyncConnection) -> Any:
+    return connection.sync_connection.connection.driver_connection  # type: ignore[union-attr]  # it is connected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 
 import asyncpg
@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from app.domain.errors import Unavailable
-from app.storage.database import Database
+from app.storage.database import Database, Transaction
+from app.storage.grouped import GroupCommit
 from app.storage.hosts import Hosts
 from demo.parts import find_free_port
 from tests.faults.cluster import Pair, run_pair, without_pair
@@ -46,6 +47,22 @@ async def add(database: Database, word: str) -> None:
         await tx.connection.execute(ADD, {"word": word})
 
 
+async def append(tx: Transaction, words: Sequence[str]) -> Sequence[None]:
+    for word in words:
+        await tx.fetch(ADD, {"word": word})
+    return [None] * len(words)
+
+
+async def until_written(database: Database) -> None:
+    """Add one word, as soon as that goes."""
+    async with asyncio.timeout(SOON_S):
+        while True:
+            with suppress(Unavailable):
+                await add(database, "after")
+                break
+            await asyncio.sleep(0.05)
+
+
 async def count(database: Database) -> int:
     async with database.read() as tx:
         return int((await tx.connection.execute(COUNT)).scalar_one())
@@ -59,18 +76,34 @@ async def test_changes_wait_unseen_while_the_standby_is_gone_and_reads_go_on(
     writes = [add(database, f"word {n}") for n in range(10)]  # as many as the pool has connections
     answers = await asyncio.gather(*writes, return_exceptions=True)
     assert all(isinstance(answer, Unavailable) for answer in answers), answers
+    at_once = GroupCommit(database, append, at_once=True)
+    with pytest.raises(Unavailable, match="confirms no changes"):
+        await at_once.put("at once")
     with pytest.raises(Unavailable, match="confirms no changes"):
         await add(database, "one more")  # and at once: nothing was begun
     assert await asyncio.gather(*(count(database) for _ in range(10))) == [0] * 10
     await asyncio.to_thread(pair.standby.start)
     await asyncio.to_thread(pair.require)
-    async with asyncio.timeout(SOON_S):
-        while True:
-            with suppress(Unavailable):
-                await add(database, "after")
-                break
-            await asyncio.sleep(0.05)
+    await until_written(database)
     assert await count(database) == 11
+
+
+async def test_what_commits_by_itself_waits_unseen_too(
+    pair: Pair, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.storage.late.COMMIT_S", 0.5)
+    monkeypatch.setattr("app.storage.late.FIRST_PAUSE_S", 0.5)
+    at_once = GroupCommit(database, append, at_once=True)
+    await at_once.put("before")
+    await asyncio.to_thread(pair.standby.stop)
+    with pytest.raises(Unavailable):
+        await at_once.put("in doubt")
+    assert await count(database) == 1
+    await asyncio.to_thread(pair.standby.start)
+    await asyncio.to_thread(pair.require)
+    await until_written(database)
+    await at_once.put("at once")
+    assert await count(database) == 4
 
 
 async def test_a_server_that_is_gone_for_good_keeps_nobody_from_writing_to_the_next(
@@ -83,12 +116,7 @@ async def test_a_server_that_is_gone_for_good_keeps_nobody_from_writing_to_the_n
     await asyncio.to_thread(pair.primary.kill)
     await asyncio.to_thread(pair.standby.start)
     await asyncio.to_thread(pair.promote)
-    async with asyncio.timeout(SOON_S):
-        while True:
-            with suppress(Unavailable):
-                await add(database, "after")
-                break
-            await asyncio.sleep(0.05)
+    await until_written(database)
     assert await count(database) == 1  # what was in doubt was never confirmed, and is not there
     await asyncio.to_thread(pair.follow)
 

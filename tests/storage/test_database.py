@@ -67,7 +67,7 @@ async def test_nothing_is_seen_before_the_commit_and_a_snapshot_stays_what_it_wa
 
 
 async def test_exhausted_pool_is_unavailable(urls: Urls, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.storage.database.WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("app.storage.database.WAIT_SECONDS", 1)
     small = Database(urls.app, pool_size=1)
     async with small.read():
         with pytest.raises(Unavailable, match="in use"):
