@@ -68,7 +68,7 @@ class NewRequest:
 
 async def create(services: Services, caller: Caller, new: NewRequest) -> RequestView:
     """File a request. Raises `Refused` as `http-api.md` lists; the refusal is an event of the institution."""
-    async with services.database.begin() as tx:
+    async with services.database.begin(new.institution) as tx:
         book = await _book(services, tx, caller, new.institution)
         outcome = await _create(book, caller, new)
         if isinstance(outcome, Refusal):

@@ -149,7 +149,7 @@ class Ledger:
 @asynccontextmanager
 async def write(services: Services, code: str) -> AsyncIterator[Ledger]:
     """A transaction over one log. Raises `Refused` not-found for an unknown code, `Unavailable` when in doubt."""
-    async with services.database.begin() as tx:
+    async with services.database.begin(code) as tx:
         yield await lock(services, tx, code)
 
 

@@ -33,16 +33,20 @@ class Key:
 
 
 async def once(
-    services: Services, client: str, key: Key | None, act: Callable[[Services], Awaitable[Answer]]
+    services: Services,
+    client: str,
+    key: Key | None,
+    act: Callable[[Services], Awaitable[Answer]],
+    log: str | None = None,
 ) -> Answer:
     """The answer of `act`, or the one that it gave to the same key before; without a key, `act` alone.
 
-    `client` is the `cli_…` whose key it is. Raises `Refused`: idempotency-mismatch, idempotency-in-progress, and what
-    `act` raises.
+    `client` is the `cli_…` whose key it is, `log` the one that changes, where that is known before.
+    Raises `Refused`: idempotency-mismatch, idempotency-in-progress, and what `act` raises.
     """
     if key is None:
         return await act(services)
-    async with services.database.begin() as tx:
+    async with services.database.begin(log) as tx:
         now = await tx.now()
         kept = await idempotency.reserve(tx, client, key.key, key.fingerprint, now, now + KEY_LIFE)
         if kept is not None:

@@ -49,15 +49,20 @@ class Once:
     services: Services
     key: Key | None
 
-    async def __call__(self, caller: Caller, act: Callable[[Services], Awaitable[Response]]) -> Response:
-        """The answer of `act`, or the one given before. Raises what `act` raises, and `Refused` for the key itself."""
+    async def __call__(
+        self, caller: Caller, act: Callable[[Services], Awaitable[Response]], log: str | None = None
+    ) -> Response:
+        """The answer of `act`, which changes `log` (null: that is not known), or the one given before.
+
+        Raises what `act` raises, and `Refused` for the key itself.
+        """
 
         async def acted(services: Services) -> Answer:
             response = await act(services)
             headers = {name: value for name, value in response.headers.items() if name != "content-length"}
             return Answer(response.status_code, headers, bytes(response.body))
 
-        answer = await answer_once(self.services, caller.cli, self.key, acted)
+        answer = await answer_once(self.services, caller.cli, self.key, acted, log)
         replayed = {"Idempotency-Replayed": "true"} if answer.replayed else {}
         return Response(answer.body, answer.status, dict(answer.headers) | replayed)
 

@@ -64,7 +64,7 @@ async def create(caller: Filer, once: OnceDep, new: schemas.NewAccessRequest) ->
         headers = representation.headers(view) | {"Location": location}
         return _json(representation.body(services, view), headers, 201)
 
-    return await once(caller, act)
+    return await once(caller, act, new.institution)
 
 
 @router.get(

@@ -1,7 +1,8 @@
 """The one place that begins and commits.
 
 * `Database.begin()` is a write transaction: committed when its block ends well, rolled back otherwise. On SQLite it
-  starts with `BEGIN IMMEDIATE`, and writers of this process queue fairly before they take a connection.
+  starts with `BEGIN IMMEDIATE`, and writers of this process queue fairly before they take a connection. On PostgreSQL
+  those of one log do who are more than half as many as there are connections (`turns.py`).
 * `Database.read()` is one snapshot, read only (PostgreSQL: `REPEATABLE READ READ ONLY`).
 * `Database.at_once()` is for hot paths whose every statement is a transaction of its own.
 * A commit that is late, because a standby is gone, is not cancelled, and nobody is told that it is done (`late.py`).
@@ -37,6 +38,7 @@ from app.storage.columns import dump_json, values_of
 from app.storage.doubts import doubts
 from app.storage.kept import Kept
 from app.storage.late import Late
+from app.storage.turns import Turns
 
 Clock = Callable[[], datetime]
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -182,13 +184,15 @@ class Database:
         self.bell = Bell(self.engine if self.dialect == "postgresql" else None)
         self._writers = asyncio.Lock()
         self._kept = Kept(self.look)
-        self._late = Late()
+        self._late, self._turns = Late(), Turns(pool_size // 2, 2 * WAIT_SECONDS)
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Transaction]:
-        """A write transaction, committed at the end of the block. Raises `Unavailable`."""
+    async def begin(self, log: str | None = None) -> AsyncIterator[Transaction]:
+        """A write transaction, committed at the end of the block; `log`: whose head it will wait for, where that is
+        known. Raises `Unavailable`.
+        """
         self._late.admit()
-        async with self._turn(), doubts(), AsyncExitStack() as stack:
+        async with self._turns.of(log), self._turn(), doubts(), AsyncExitStack() as stack:
             transaction = await self._open(stack, {"writes": True})
             yield transaction
             await self._late.commit(transaction.connection, stack)
@@ -283,7 +287,7 @@ class Joined(Database):
         self._tx = tx
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Transaction]:
+    async def begin(self, log: str | None = None) -> AsyncIterator[Transaction]:  # noqa: ARG002 -- the turn is the opener's
         """A part of the open transaction."""
         if self.broken:
             raise RuntimeError("a part of this transaction failed before")
