@@ -68,6 +68,12 @@ async def sign(services: Services, code: str, size: int | None, *, cosigned: boo
     raise Unavailable("The last signed head changes too often to be followed; try again.")
 
 
+async def judge_last(services: Services, tx: Transaction, code: str) -> None:
+    """Raise `Unavailable` trail-rolled-back unless the log goes on from what was last signed of it."""
+    head = await _head(tx, code, None)
+    await _judge(tx, code, head, await _last(services, head.origin))
+
+
 async def _head(tx: Transaction, code: str, size: int | None) -> SignedHead:
     origin, edge = await nodes.snapshot(tx, code)
     if size is not None and size != edge.size:
@@ -85,9 +91,12 @@ async def _last(services: Services, origin: str) -> SignedHead | None:
 
 
 async def _judge(tx: Transaction, code: str, head: SignedHead, last: SignedHead | None) -> None:
-    """Raise `Unavailable` trail-rolled-back unless one of the two trees begins with the other."""
+    """Raise `Unavailable` trail-rolled-back unless one of the two trees begins with the other, and none succeeds it."""
     if last is None:
         return
+    if last.successor is not None:
+        detail = f"Another log continues that of {code}, {last.successor}; this one signs nothing more."
+        raise Unavailable(detail, "trail-rolled-back")
     old, new = sorted((last, head), key=lambda each: each.size)
     try:
         proof = await nodes.consistency_proof(tx, code, old.size, new.size)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 from app.actions import clientrows, gatekeys, seals, standing_rows
+from app.actions.doctor_aside import aside_differences
 from app.actions.doctor_sessions import session_differences
 from app.actions.doctor_witnesses import declared_differences, observed_differences, witness_differences
 from app.actions.grant_rows import grant_row
@@ -92,7 +93,8 @@ async def examine(services: Services, progress: Progress | None = None) -> list[
         done += size
         if progress is not None:
             progress(done, total)
-    return found
+    async with services.database.read() as tx:
+        return [*found, *[Difference(log, None, words) async for log, words in aside_differences(tx)]]
 
 
 async def seal(services: Services) -> tuple[str, ...]:

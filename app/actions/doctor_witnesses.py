@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from app.actions.witnessing import AHEAD, FORK
 from app.domain.events import Entry
-from app.storage import entries, nodes, witnesses
+from app.storage import entries, nodes, succession, witnesses
 from app.storage.database import Transaction
 from app.storage.entries import LeafFilter
 from app.trail.checkpoint import Checkpoint
@@ -34,10 +34,14 @@ async def witness_differences(tx: Transaction, log: str) -> AsyncIterator[str]:
 
 
 async def observed_differences(tx: Transaction, log: str) -> AsyncIterator[str]:
-    """Whether what a log recorded of others is still their beginning."""
+    """Whether what a log recorded of others is still their beginning; of those set aside, as far as they are left."""
     logs = {origin: name for name, origin, _ in await nodes.sizes(tx)}
+    left = {origin: (name, size) for name, origin, size in await succession.every_aside(tx)}
+    logs |= {origin: name for origin, (name, _) in left.items()}
     for each in await entries.find(tx, log, LeafFilter(type="log.observed"), 1 << 31):
         origin, size, root = (each.entry.data[name] for name in ("origin", "size", "root"))
+        if origin in left and size > left[origin][1]:
+            continue
         try:
             there = (await nodes.edge_at(tx, logs[origin], size)).root().hex()
         except (KeyError, ProofError):

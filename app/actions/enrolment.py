@@ -47,13 +47,17 @@ _DONE = Refusal(
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentView:
-    """What the first admin confirms. `people`: names and roles. `code_needed`: nobody has yet, and this visitor may."""
+    """What the first admin confirms. `people`: names and roles. `code_needed`: nobody has yet, and this visitor may.
+
+    `continues`: the origin of the log that this one succeeded.
+    """
 
     institution: Institution
     name: str
     people: tuple[tuple[str, tuple[str, ...]], ...]
     enrolled_at: datetime | None
     code_needed: bool
+    continues: str | None
 
 
 async def enrolment(services: Services, visitor: Visitor) -> EnrolmentView:
@@ -61,6 +65,7 @@ async def enrolment(services: Services, visitor: Visitor) -> EnrolmentView:
     async with services.database.read() as tx:
         row = await institutions.read(tx, visitor.code)
         names = {each.person: each.name for each in await roster.people(tx, visitor.code)}
+        opened = await entries.read_leaves(tx, visitor.code, 0, 1)
     if row is None or row.code == VENDOR:
         raise Refused(NOT_FOUND)
     state = Institution.from_data(row.state)
@@ -70,6 +75,7 @@ async def enrolment(services: Services, visitor: Visitor) -> EnrolmentView:
         people=tuple((names[key], person.roles) for key, person in state.people.items() if not person.removed),
         enrolled_at=state.enrolled_at,
         code_needed=visitor.enrolling and state.enrolled_at is None,
+        continues=(opened[0].entry.data["continues"] or {"origin": None})["origin"],
     )
 
 

@@ -208,10 +208,12 @@ async def _vendor(tx: Transaction, exported: Exported, clients: set[str], checkp
     """The VENDOR entries that the trail relies on, with their proofs over VENDOR's checkpoint."""
     size = int(checkpoint.split(b"\n")[1])
     found = await entries.read_leaves(tx, VENDOR, 0, 1)
+    (opened,) = await entries.read_leaves(tx, exported.code, 0, 1)
+    before = (opened.entry.data["continues"] or {"origin": None})["origin"]
     types = (*_ABOUT_CLIENTS, "key.added", "institution.registered", "log.observed")
     for type_ in types:
         of_type = await entries.find(tx, VENDOR, entries.LeafFilter(stop=size, type=type_), 1 << 31)
-        found += [each for each in of_type if _relied_on(each, exported, clients)]
+        found += [each for each in of_type if _relied_on(each, exported, clients, before)]
     found.sort(key=lambda each: each.entry.index)
     proofs = [
         (each.entry.index, (await nodes.inclusion_proof(tx, VENDOR, each.entry.index, size)).hashes) for each in found
@@ -219,11 +221,11 @@ async def _vendor(tx: Transaction, exported: Exported, clients: set[str], checkp
     return LogPart([each.leaf for each in found], checkpoint, proofs)
 
 
-def _relied_on(stored: Stored, exported: Exported, clients: set[str]) -> bool:
+def _relied_on(stored: Stored, exported: Exported, clients: set[str], before: str | None) -> bool:
     entry, code = stored.entry, exported.code
-    if entry.type == "log.observed":  # of this very trail, where the bundle can be compared with it
+    if entry.type == "log.observed":  # of this very trail or the one `before`, where the bundle can be compared with it
         observed = entry.data["origin"] == exported.origin and entry.data["size"] <= exported.index + 1
-        return observed and exported.request is None
+        return exported.request is None and (observed or entry.data["origin"] == before)
     if entry.type in _ABOUT_CLIENTS:
         return entry.subject in clients
     return code in {entry.data.get("log"), entry.data.get("code")}

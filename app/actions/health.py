@@ -40,14 +40,16 @@ def _keys(services: Services) -> list[str]:
 
 
 async def _rolled_back(services: Services, tx: Transaction) -> list[str]:
-    """Logs that are shorter than a checkpoint signed of them before."""
+    """Logs that are shorter than a checkpoint signed of them before, or were succeeded by others."""
     wrong = []
     for log, origin, size in await nodes.sizes(tx):
         try:
             signed = await asyncio.to_thread(services.heads.read, origin)
         except HeadStoreError as error:
             return [str(error)]
-        if signed is not None and size < signed.size:
+        if signed is not None and signed.successor is not None:
+            wrong.append(f"the log of {log} is continued by {signed.successor}, which this database does not hold")
+        elif signed is not None and size < signed.size:
             wrong.append(f"the log of {log} has {size} entries, but a checkpoint of {signed.size} was signed")
     return wrong
 

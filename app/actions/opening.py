@@ -19,6 +19,7 @@ from app.domain.ids import new_id
 from app.domain.institution import opened
 from app.storage import institutions, leaves, roster
 from app.storage.database import Transaction
+from app.storage.heads import SignedHead
 from app.storage.institutions import EnvironmentSecrets, InstitutionRow
 from app.storage.leaves import Head
 from app.storage.roster import RosterRow
@@ -36,6 +37,18 @@ class Vendor:
 
     domains: tuple[str, ...]
     issuers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a log begins with beside what is declared: its origin, the last signed head of the log that it continues
+    (null: it is the first), and the sealed secrets of the registrations at its provider.
+    """
+
+    origin: str
+    continues: SignedHead | None
+    client_secret: bytes | None
+    approval_client_secret: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,34 +73,47 @@ async def open_trail(
     services: Services, tx: Transaction, spec: InstitutionSpec, vendor: Vendor, operator: Actor
 ) -> Opened:
     """Open the log of an institution, or of the vendor. Raises `LogExists`, `IllegalTransition`."""
-    head = await leaves.open_log(tx, spec.code, services.origin(spec.code))
+    start = Start(services.origin(spec.code), None, *_registrations(services.secrets, spec))
+    opened = await begin_trail(services, tx, spec, vendor, operator, start)
+    for environment in spec.environments:
+        await institutions.set_environment_secrets(tx, environment_secrets(services.secrets, spec.code, environment))
+    return opened
+
+
+async def begin_trail(
+    services: Services, tx: Transaction, spec: InstitutionSpec, vendor: Vendor, operator: Actor, start: Start
+) -> Opened:
+    """Open a log with its institution and roster; what opens the gates of its environments is the caller's to set.
+
+    Raises `LogExists`, `IllegalTransition`.
+    """
+    head = await leaves.open_log(tx, spec.code, start.origin)
     people = {new_id("per", head.at): person for person in spec.people}
-    head, stored = await leaves.append(tx, head, [_event(head, spec, people, vendor, operator)])
+    head, stored = await leaves.append(tx, head, [_event(head, spec, people, vendor, operator, start.continues)])
     institution = opened(stored[0].entry)
-    row = sealed(
-        services.secrets,
-        spec,
-        InstitutionRow(
-            spec.code, spec.name, spec.notify, head.origin, institution.to_data(), None, None, enrolled=False
-        ),
-    )
+    row = InstitutionRow(
+        spec.code, spec.name, spec.notify, head.origin, institution.to_data(),
+        start.client_secret, start.approval_client_secret, enrolled=False,
+    )  # fmt: skip
     await institutions.add(tx, row)
     await seals.put(services.secrets, tx, row, 0)
     for person_id, person in people.items():
         if not await roster.add(tx, RosterRow(spec.code, person_id, person.name, person.email)):
             raise IllegalTransition(f"{spec.code}: a person stands there twice")
-    for environment in spec.environments:
-        await institutions.set_environment_secrets(tx, environment_secrets(services.secrets, spec.code, environment))
     return Opened(Ledger(services, tx, head, row, institution), canonical.sha(stored[0].leaf))
 
 
 def sealed(secrets: Secrets, spec: InstitutionSpec, row: InstitutionRow) -> InstitutionRow:
     """The row with the declared secrets of its provider, sealed anew."""
+    client_secret, approval_client_secret = _registrations(secrets, spec)
+    return replace(row, client_secret=client_secret, approval_client_secret=approval_client_secret)
+
+
+def _registrations(secrets: Secrets, spec: InstitutionSpec) -> tuple[bytes | None, bytes | None]:
     given, provider = spec.provider, spec.provider.provider
-    return replace(
-        row,
-        client_secret=_sealed(secrets, spec.code, provider.client_id, given.client_secret),
-        approval_client_secret=_sealed(secrets, spec.code, provider.approval_client_id, given.approval_client_secret),
+    return (
+        _sealed(secrets, spec.code, provider.client_id, given.client_secret),
+        _sealed(secrets, spec.code, provider.approval_client_id, given.approval_client_secret),
     )
 
 
@@ -118,7 +144,14 @@ def notify_text(addresses: tuple[str, ...]) -> str:
     return "\n".join(addresses)
 
 
-def _event(head: Head, spec: InstitutionSpec, people: dict[str, PersonSpec], vendor: Vendor, operator: Actor) -> Event:
+def _event(
+    head: Head,
+    spec: InstitutionSpec,
+    people: dict[str, PersonSpec],
+    vendor: Vendor,
+    operator: Actor,
+    continues: SignedHead | None,
+) -> Event:
     salts = {person_id: new_salt() for person_id in people}
     emails = {person_id: person.email for person_id, person in people.items()}
     data = {
@@ -131,7 +164,7 @@ def _event(head: Head, spec: InstitutionSpec, people: dict[str, PersonSpec], ven
         "environments": [each.environment.to_data() for each in spec.environments],
         "people": [_person(person_id, person, salts[person_id]) for person_id, person in people.items()],
         "policy": spec.policy.to_data(),
-        "continues": None,
+        "continues": None if continues is None else _continued(continues),
     }
     private = {
         "name": spec.name,
@@ -140,6 +173,10 @@ def _event(head: Head, spec: InstitutionSpec, people: dict[str, PersonSpec], ven
         "notify": notify_text(spec.notify),
     }
     return Event("trail.opened", spec.code, operator, data, private)
+
+
+def _continued(head: SignedHead) -> dict[str, object]:
+    return {"origin": head.origin, "size": head.size, "root": f"sha256:{head.root.hex()}"}
 
 
 def _person(person_id: str, person: PersonSpec, salt: str) -> dict[str, object]:

@@ -67,7 +67,7 @@ class WitnessLine:
 @dataclass(frozen=True, slots=True)
 class State:
     """The log as its checkpoint tells it: `note` is the signed text. `witnessed`: the newest size that every witness
-    has cosigned; null where there is none.
+    has cosigned; null where there is none. `continues`: origin and signed size of the log that this one succeeded.
     """
 
     size: int
@@ -75,6 +75,7 @@ class State:
     note: str
     witnesses: tuple[WitnessLine, ...]
     witnessed: int | None
+    continues: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,9 @@ async def state_of(tx: Transaction, code: str, note: bytes) -> State:
     asked, followed = await witnesses.every(tx), await witnesses.sizes(tx, code)
     lines = tuple(_witness(row, followed.get(row.vkey)) for row in asked)
     witnessed = await witnesses.newest_by_all(tx, code, [row.vkey for row in asked]) if asked else None
-    return State(size, first.entry.at, text, lines, witnessed)
+    before = first.entry.data["continues"]
+    continues = None if before is None else (before["origin"], before["size"])
+    return State(size, first.entry.at, text, lines, witnessed, continues)
 
 
 def _witness(row: WitnessRow, followed: WitnessSize | None) -> WitnessLine:

@@ -10,6 +10,7 @@ from app.audit.bundlereader import Bundle
 from app.audit.findings import Finding
 from app.audit.reading import PrivateParts, Proofs, Roots
 from app.audit.replay import Replay
+from app.audit.succession import judge_registered
 from app.audit.vendorfacts import VendorFacts
 from app.audit.world import World
 from app.audit.zipreader import BundleError
@@ -75,12 +76,8 @@ def judge_opening(world: World, facts: VendorFacts | None, code: str | None) -> 
     """Entry 0 is the one that the institution was told of, and that the vendor's log registered."""
     if code is not None and _plain(code) != _plain(world.enrolment_code):
         yield Finding(0, "enrolment", f"the enrolment code of this trail is {world.enrolment_code or 'none'}")
-    if facts is None or world.state is None:
-        return
-    registered = facts.registered.get(world.state.code)
-    if registered != world.opened_digest:
-        words = "no such institution" if registered is None else "another entry 0"
-        yield Finding(0, "registration", f"the vendor's log has registered {words}")
+    if facts is not None:
+        yield from judge_registered(world, facts)
 
 
 def judge_observed(world: World, facts: VendorFacts | None, roots: Roots, origin: str) -> Iterator[Finding]:

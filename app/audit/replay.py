@@ -24,7 +24,7 @@ from app.audit import (
     replay_standing,
 )
 from app.audit.findings import Fault
-from app.audit.world import ANY, Fields, Sources, World
+from app.audit.world import ANY, Continued, Fields, Sources, World
 from app.domain.errors import IllegalTransition
 from app.domain.events import Entry, Event
 from app.domain.institution import is_vendor_address, opened
@@ -190,6 +190,8 @@ class Replay:
         digest = sha256(leaf).digest()
         world.opened_digest, world.enrolment_code = "sha256:" + digest.hex(), canonical.code(digest, CODE_CHARS)
         world.state = opened(entry)
+        if entry.data["continues"] is not None:
+            world.continues = Continued(**entry.data["continues"])
         if part is not None:
             world.name, world.notify = part["name"], part["notify"]
             _first_addresses(world, part)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.audit import bundleform as form
-from app.audit import ending
+from app.audit import ending, succession
 from app.audit.anchors import InputError, KeyRing, LogKeys, cosignatures, thumbprints, told_keys
 from app.audit.bundlereader import Bundle, read_bundle
 from app.audit.findings import Fault, Finding
@@ -91,6 +91,7 @@ class _Verification:
     notes: list[str] = field(default_factory=list)
     cosigned_size: int = 0
     cosigned_at: int | None = None
+    others: list[tuple[str, bytes]] = field(default_factory=list)
 
     def run(self) -> Report:
         bundle, export = self.bundle, ending.read_export(self.bundle)
@@ -111,6 +112,8 @@ class _Verification:
         self.findings += ending.judge_observed(replay.world, facts, roots, export["origin"])
         self.findings += ending.judge_export(bundle, export, replay, parts, count)
         self.findings += ending.judge_opening(replay.world, facts, self.brought.enrolment)
+        self.findings += succession.judge_origin(replay.world)
+        self.findings += succession.judge_before(replay.world, facts, self.brought.ring, self.others)
         self.findings += ending.judge_files(bundle, replay.world, proofs)
         return self._report(export, replay, keys, facts, count)
 
@@ -141,9 +144,12 @@ class _Verification:
         return LogKeys(origin, given, told or ())
 
     def _older(self, keys: LogKeys) -> list[Older]:
-        """The checkpoints from outside, each signed by the log."""
+        """The checkpoints from outside, each signed by the log; those of `others` wait for what entry 0 says."""
         older: list[Older] = []
         for name, data in self.brought.notes:
+            if succession.origin_of(data) not in (None, keys.origin):
+                self.others.append((name, data))
+                continue
             found = self._checked(partial(keys.checkpoint, data, name))
             if found is not None:
                 older.append((name, found[0], self._cosigned(found[1], name)))
@@ -278,7 +284,7 @@ class _Verification:
 
 def _notes(replay: Replay, facts: VendorFacts | None) -> list[str]:
     world = replay.world
-    notes = []
+    notes = succession.notes_of(world)
     if facts is None:
         notes.append("There are no entries of the vendor's log: who the acting clients are was not judged.")
     elif not facts.anchored:

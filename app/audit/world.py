@@ -64,6 +64,15 @@ class GrantRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Continued:
+    """The log that this one continues, as entry 0 names it: its origin, its last signed size and root."""
+
+    origin: str
+    size: int
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
 class Missing:
     """A private part or evidence blob that is not there: the entry it was first named by, when the last one named it,
     and of which type that was.
@@ -125,6 +134,7 @@ class World:
     unlisted: int = 0
     state: Institution | None = None
     opened_digest: str = ""
+    continues: Continued | None = None
     enrolment_code: str = ""
     requests: dict[str, AccessRequest] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)

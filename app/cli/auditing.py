@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from app.actions import succession
 from app.actions.checkpoints import checkpoint as sign_checkpoint
 from app.actions.derived import take
 from app.actions.doctor import Difference, examine, seal
@@ -14,7 +15,7 @@ from app.actions.export import Asked
 from app.actions.population import population
 from app.actions.services import Services
 from app.cli.common import NO, echo_json, fail, progress
-from app.cli.services import this_operator, with_services
+from app.cli.services import as_owner, settings, this_operator, with_services
 
 commands = typer.Typer()
 
@@ -57,13 +58,60 @@ def export(
 
 
 @commands.command()
-def checkpoint(code: Annotated[str, typer.Argument(help="The institution's code, or VENDOR.")]) -> None:
-    """Print a signed checkpoint of a trail, fresh."""
+def checkpoint(
+    words: Annotated[
+        list[str], typer.Argument(metavar="CODE | succeed CODE", help="The institution's code, or VENDOR.")
+    ],
+    confirm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE", help="With succeed: the code once more, instead of typing it.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Print a signed checkpoint of a trail, fresh; or, with succeed, open the successor of one that was rolled back.
 
-    async def run(services: Services) -> bytes:
-        return await sign_checkpoint(services, code)
+    A trail of which signed entries are lost for good is never signed again. Its successor begins with what the old one
+    last laid down; people bind anew, the new enrolment code has to be confirmed, and all that the old one gave is over.
+    Restore the missing entries instead wherever you can.
+    """
+    match words:
+        case [code]:
+            typer.echo(with_services(lambda services: sign_checkpoint(services, code)), nl=False)
+        case ["succeed", code]:
+            _succeed(code, confirm)
+        case _:
+            raise typer.BadParameter("give CODE, or: succeed CODE")
 
-    typer.echo(with_services(run), nl=False)
+
+def _succeed(code: str, confirm: str | None) -> None:
+    found = settings()
+    _confirm(with_services(lambda services: succession.foresee(services, code), found), confirm)
+
+    async def run(services: Services) -> succession.Succeeded:
+        async with as_owner(services, found) as owned:
+            return await succession.succeed(owned, code, this_operator(services))
+
+    done = with_services(run, found)
+    typer.echo(f"{done.loss.origin} continues {done.loss.signed.origin}, whose entries are kept as {done.aside}.")
+    if done.enrolment_code is not None:
+        typer.echo(f"Enrolment code of {code}: {done.enrolment_code}")
+
+
+def _confirm(loss: succession.Loss, confirm: str | None) -> None:
+    """Say what would be given up, and go on only where the operator says the code."""
+    lost = loss.signed.size - loss.size
+    there = f"The log has {loss.size} entries; a checkpoint of {loss.signed.size} was signed ({loss.signed.origin})."
+    typer.echo(there, err=True)
+    if lost > 0:
+        typer.echo(f"{lost} entries that were signed are given up for good.", err=True)
+    else:
+        typer.echo("They are not those that were signed, which are given up for good.", err=True)
+    typer.echo(f"{loss.origin} begins anew: people bind again, the new code has to be confirmed,", err=True)
+    typer.echo("open requests, grants and sessions are over, mails not sent yet are not sent.", err=True)
+    answer = confirm if confirm is not None else typer.prompt(f"Type {loss.code} to go on", err=True)
+    if answer.strip() != loss.code:
+        fail(NO, "nothing was changed")
 
 
 @commands.command()

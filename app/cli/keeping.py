@@ -15,6 +15,7 @@ from app.actions.institutions import Applied, plan
 from app.actions.institutions import apply as apply_world
 from app.actions.keys import begin_trail_rotation, finish_trail_rotation, rotate_client_keys, rotate_token_keys
 from app.actions.services import Services
+from app.actions.succession import origin_in_force
 from app.actions.webhooks import WebhookView, overview
 from app.actions.world import read_client, read_world
 from app.actions.worldspecs import World
@@ -103,7 +104,7 @@ def list_keys(
         if client_keys:
             return [(key.kid, key.state) for key in services.ring.client_keys().every()]
         every = await asyncio.to_thread(services.ring.trail_keys)
-        return [(key.log, VerifierKey(services.origin(key.log), key.public).vkey) for key in every]
+        return [(key.log, VerifierKey(origin_in_force(services, key.log), key.public).vkey) for key in every]
 
     states = tokens or client_keys
     names = ("kid", "state") if states else ("log", "vkey")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 from app import bootstrap
@@ -15,10 +17,13 @@ from app.cli.common import NO, UNTRIED, fail
 from app.domain.errors import CountersignError, Refused, Unavailable
 from app.domain.events import Actor
 from app.settings import Settings, SettingsError, load
+from app.storage.database import Database
 from app.storage.migrate import schema_begun
 from app.tokens.keyfiles import KeysError
 
 T = TypeVar("T")
+OWNERS = {"lock_timeout": "5s", "statement_timeout": "30min", "idle_in_transaction_session_timeout": "5min"}
+"""How long the owner's statements may take: a whole log is moved by one."""
 
 
 def settings() -> Settings:
@@ -53,6 +58,21 @@ def with_services(
         fail(UNTRIED, str(error))
     except CountersignError as error:
         fail(NO, str(error))
+
+
+@asynccontextmanager
+async def as_owner(services: Services, found: Settings) -> AsyncIterator[Services]:
+    """The services with the database as the owner of its tables; one on SQLite has no other."""
+    if services.database.dialect == "sqlite":
+        yield services
+        return
+    if found.owner_database_url is None:
+        fail(UNTRIED, "COUNTERSIGN_OWNER_DATABASE_URL is wanted: only the tables' owner may set a log aside")
+    owned = Database(found.owner_database_url, pool_size=2, timeouts=OWNERS)
+    try:
+        yield replace(services, database=owned)
+    finally:
+        await owned.close()
 
 
 async def _judge_database(services: Services) -> None:

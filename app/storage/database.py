@@ -177,8 +177,10 @@ _NOW = sa.select(sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)))
 class Database:
     """The engine behind one URL (`sqlite:///…`, `postgresql://…`)."""
 
-    def __init__(self, url: str, *, clock: Clock | None = None, pool_size: int = 10) -> None:
-        self.engine = make_engine(url, pool_size=pool_size)
+    def __init__(
+        self, url: str, *, clock: Clock | None = None, pool_size: int = 10, timeouts: dict[str, str] | None = None
+    ) -> None:
+        self.engine = make_engine(url, pool_size=pool_size, timeouts=timeouts)
         self.dialect: Dialect = "sqlite" if self.engine.dialect.name == "sqlite" else "postgresql"
         self.clock = clock
         self.bell = Bell(self.engine if self.dialect == "postgresql" else None)

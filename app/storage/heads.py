@@ -21,11 +21,15 @@ from app.domain.errors import Unavailable
 
 @dataclass(frozen=True, slots=True)
 class SignedHead:
-    """A head that a signature was given for: the log's origin, its size and its root (32 bytes)."""
+    """A head that a signature was given for: the log's origin, its size and its root (32 bytes).
+
+    `successor`: the origin that goes on in its place, since when this one neither grows nor signs.
+    """
 
     origin: str
     size: int
     root: bytes
+    successor: str | None = None
 
 
 class HeadStoreError(Exception):
@@ -64,7 +68,7 @@ class FileHeads:
         path = self._path(head.origin)
         scratch = path.with_suffix(".new")
         with scratch.open("wb") as file:
-            file.write(json.dumps({"origin": head.origin, "root": head.root.hex(), "size": head.size}).encode())
+            file.write(_dump(head))
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(path)
@@ -82,25 +86,37 @@ class FileHeads:
 
 
 def doubt_of(heads: FileHeads, origin: str, size: int) -> Unavailable | None:
-    """Why a log of this size is not to be relied on, where it is not: more of it was signed before."""
+    """Why a log of this size is not to be relied on, where it is not: more of it was signed, or another continues it."""
     try:
         signed = heads.read(origin)
     except HeadStoreError as error:
         doubt = Unavailable(str(error))
         doubt.__cause__ = error
         return doubt
+    if signed is not None and signed.successor is not None:
+        detail = f"Another log continues {origin}, {signed.successor}: an old backup was restored."
+        return Unavailable(detail, "trail-rolled-back")
     if signed is None or size >= signed.size:
         return None
     detail = f"The log {origin} is shorter than a checkpoint signed before: an old backup was restored."
     return Unavailable(detail, "trail-rolled-back")
 
 
+def _dump(head: SignedHead) -> bytes:
+    value: dict[str, str | int] = {"origin": head.origin, "root": head.root.hex(), "size": head.size}
+    if head.successor is not None:
+        value["successor"] = head.successor
+    return json.dumps(value).encode()
+
+
 def _parse(origin: str, content: bytes) -> SignedHead:
     try:
         value = json.loads(content)
-        head = SignedHead(value["origin"], value["size"], bytes.fromhex(value["root"]))
-    except (ValueError, KeyError, TypeError) as error:
+        head = SignedHead(value["origin"], value["size"], bytes.fromhex(value["root"]), value.get("successor"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HeadStoreError(f"the checkpoint store's file of {origin} is damaged") from error
-    if head.origin != origin or type(value["size"]) is not int or len(head.root) != 32:
+    if head.origin != origin or type(head.size) is not int or len(head.root) != 32:
+        raise HeadStoreError(f"the checkpoint store's file of {origin} is damaged")
+    if not isinstance(head.successor, str | None):
         raise HeadStoreError(f"the checkpoint store's file of {origin} is damaged")
     return head

@@ -33,8 +33,8 @@ async def snapshot(tx: Transaction, log: str) -> tuple[str, Edge]:
 
 
 async def sizes(tx: Transaction) -> list[tuple[str, str, int]]:
-    """Name, origin and size of every log, in the order of their names."""
-    query = sa.select(_LOGS.c.log, _LOGS.c.origin, _LOGS.c.size).order_by(_LOGS.c.log)
+    """Name, origin and size of every log that goes on, in the order of their names."""
+    query = sa.select(_LOGS.c.log, _LOGS.c.origin, _LOGS.c.size).where(_LOGS.c.former.is_(None)).order_by(_LOGS.c.log)
     return [(log, origin, size) for log, origin, size in await tx.connection.execute(query)]
 
 

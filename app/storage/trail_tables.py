@@ -32,6 +32,8 @@ logs = sa.Table(
     Column("edge", Hashes, nullable=False),
     Column("last_at", Instant),
     Column("grown_at", Instant),
+    Column("former", Code),
+    Index(None, "former", postgresql_where=sa.text("former IS NOT NULL"), sqlite_where=sa.text("former IS NOT NULL")),
     Index(
         None, "grown_at", postgresql_where=sa.text("grown_at IS NOT NULL"), sqlite_where=sa.text("grown_at IS NOT NULL")
     ),
