@@ -1,4 +1,4 @@
-"""What people see of requests: where a mail's link leads, their list, one request whole."""
+"""What people see of requests: where a mail's link leads, and one request whole."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from urllib.parse import urlsplit
 from app.actions.ledger import NOT_FOUND
 from app.actions.services import Services
 from app.actions.signin import Visitor
-from app.actions.views import RequestView, view, views
+from app.actions.views import RequestView, view
 from app.domain.errors import Refused
 from app.domain.institution import Institution
 from app.domain.request import AccessRequest, Status, status_at
 from app.storage import institutions, requests
-from app.storage.requests import Filter
 
 SHOWN = 100
 
@@ -54,12 +53,3 @@ async def review(services: Services, visitor: Visitor, request_id: str) -> Reque
         if row is None or not visitor.roles:
             raise Refused(NOT_FOUND)
         return await view(tx, row, await tx.now())
-
-
-async def dashboard(services: Services, visitor: Visitor) -> tuple[RequestView, ...]:
-    """The newest requests of the visitor's institution."""
-    if not visitor.roles:
-        return ()
-    async with services.database.read() as tx:
-        rows = await requests.find(tx, Filter((visitor.code,)), SHOWN)
-        return await views(tx, rows, await tx.now())

@@ -25,7 +25,7 @@ from app.storage import activity, clients, entries, recordings, requests, roster
 from app.storage.activity import EventRow
 from app.storage.database import Transaction
 from app.storage.leaves import Stored
-from app.storage.sessions import LIVING, Filter, SessionRow
+from app.storage.sessions import Filter, SessionRow
 
 SHOWN = 50
 SIBLINGS = 100
@@ -132,18 +132,15 @@ async def own_row(tx: Transaction, visitor: Visitor, session_id: str) -> Session
     return row
 
 
-async def sessions_of(services: Services, visitor: Visitor, request_id: str | None = None) -> tuple[SessionView, ...]:
-    """The sessions of a request, newest first; without one, those of the visitor's institution that go on now."""
+async def sessions_of(services: Services, visitor: Visitor, request_id: str) -> tuple[SessionView, ...]:
+    """The sessions of a request of the visitor's institution, newest first."""
     if not visitor.roles:
         return ()
-    states = LIVING if request_id is None else ()
     async with services.database.read() as tx:
-        rows = await sessions.find(tx, Filter((visitor.code,), request=request_id, states=states), SIBLINGS)
+        rows = await sessions.find(tx, Filter((visitor.code,), request=request_id), SIBLINGS)
         now = await tx.now()
         names = {each.id: each.name for each in await clients.read_all(tx)} if rows else {}
-    seen = [view_of(row, names.get(row.client or "", row.client or BY_GATE), now) for row in rows]
-    wanted = {State.OPEN, State.LOST} if request_id is None else set(State)
-    return tuple(each for each in seen if each.state in wanted)
+    return tuple(view_of(row, names.get(row.client or "", row.client or BY_GATE), now) for row in rows)
 
 
 async def _told(tx: Transaction, row: SessionRow) -> list[Happening]:

@@ -131,9 +131,11 @@ async def unfinished(tx: Transaction, log: str, environment: str | None = None) 
     return [RequestRow(*found) for found in await tx.connection.execute(query.order_by(_TABLE.c.id))]
 
 
-async def granted(tx: Transaction, log: str, environment: str, since: datetime) -> list[RequestRow]:
-    """The requests of an environment that were approved, and are not over or were changed after `since`."""
-    query = select_rows(_TABLE, RequestRow).where(_TABLE.c.log == log, _TABLE.c.environment == environment)
+async def granted(tx: Transaction, log: str, since: datetime, environment: str | None = None) -> list[RequestRow]:
+    """The requests (of an environment) that were approved, and are not over or were changed after `since`."""
+    query = select_rows(_TABLE, RequestRow).where(_TABLE.c.log == log)
+    if environment is not None:
+        query = query.where(_TABLE.c.environment == environment)
     over = _TABLE.c.status.in_(("elapsed", "completed", "revoked"))
     living = _TABLE.c.status.in_(("approved", "active"))
     query = query.where(sa.or_(living, sa.and_(over, _TABLE.c.updated_at >= since)))

@@ -140,10 +140,22 @@ async def find(tx: Transaction, wanted: Filter, limit: int, before: str | None =
     return [SessionRow(*found) for found in result]
 
 
-async def during(tx: Transaction, log: str, environment: str, begins: datetime, ends: datetime) -> list[SessionRow]:
-    """The sessions of an environment that were open between these instants, the bounds included, in their order."""
+async def of_requests(tx: Transaction, log: str, ids: Sequence[str]) -> list[SessionRow]:
+    """The sessions on these requests of an institution, in their order."""
+    query = select_rows(_TABLE, SessionRow).where(_TABLE.c.log == log, _any(tx, _TABLE.c.request, ids))
+    return [SessionRow(*found) for found in await tx.connection.execute(query.order_by(_TABLE.c.opened_at))]
+
+
+async def during(
+    tx: Transaction, log: str, environment: str | None, begins: datetime, ends: datetime
+) -> list[SessionRow]:
+    """The sessions of an environment (null: of all) that were open between these instants, the bounds included, in
+    their order.
+    """
     lasted = sa.or_(_TABLE.c.state.in_(LIVING), _TABLE.c.ended_at >= begins)
-    query = select_rows(_TABLE, SessionRow).where(_TABLE.c.log == log, _TABLE.c.environment == environment, lasted)
+    query = select_rows(_TABLE, SessionRow).where(_TABLE.c.log == log, lasted)
+    if environment is not None:
+        query = query.where(_TABLE.c.environment == environment)
     query = query.where(_TABLE.c.opened_at <= ends).order_by(_TABLE.c.opened_at, _TABLE.c.id)
     return [SessionRow(*found) for found in await tx.connection.execute(query)]
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from app.actions import decisions, drafting, findings, reviews
 from app.actions.answers import Answer
+from app.actions.board import board
 from app.actions.doors import door
 from app.actions.signin import Visitor
 from app.actions.views import RequestView
@@ -19,6 +20,7 @@ from app.domain.request import Status
 from app.web.call import Call, CallDep
 from app.web.guard import Form, SignedIn, VisitorsForm
 from app.web.page_route import GET, pages
+from app.web.pictures import day_of, shown_week
 from app.web.review import Standing, as_answer, check, choices, messages, standing
 
 router = pages()
@@ -35,26 +37,33 @@ class Dashboard:
     now: datetime | None
 
 
-def dashboard(views: tuple[RequestView, ...], visitor: Visitor) -> Dashboard:
+def dashboard(views: tuple[RequestView, ...], visitor: Visitor, now: datetime | None) -> Dashboard:
     """Requests sorted into their groups."""
     every = [standing(view, visitor) for view in views]
-    now = {Status.PENDING, Status.ACTIVE, Status.APPROVED}
+    living = {Status.PENDING, Status.ACTIVE, Status.APPROVED}
     waiting, opened, upcoming = (
         tuple(each for each in every if each.view.status is status)
         for status in (Status.PENDING, Status.ACTIVE, Status.APPROVED)
     )
-    past = tuple(each for each in every if each.view.status not in now)
-    return Dashboard(waiting, opened, upcoming, past, views[0].now if views else None)
+    past = tuple(each for each in every if each.view.status not in living)
+    return Dashboard(waiting, opened, upcoming, past, now)
 
 
 @router.api_route("/requests", methods=GET)
-async def listed(call: CallDep, visitor: SignedIn) -> Response:
-    """All requests of the institution; the vendor's own people have none, and go on to the institutions."""
+async def listed(call: CallDep, visitor: SignedIn, week: str = "") -> Response:
+    """The requests of the institution, and the week that holds a day; the vendor's own people go on to institutions."""
     if visitor.code == VENDOR:
         return call.go("/institutions")
-    found = await reviews.dashboard(call.services, visitor)
-    in_use = {each.row.request: each.row.id for each in await sessions_of(call.services, visitor)}
-    return call.page("requests.html", {"board": dashboard(found, visitor), "in_use": in_use}, visitor=visitor)
+    found = await board(call.services, visitor, day_of(week))
+    if found is None:
+        return call.page("requests.html", {"board": dashboard((), visitor, None), "week": None}, visitor=visitor)
+    values = {
+        "board": dashboard(found.views, visitor, found.now),
+        "found": found,
+        "in_use": found.in_use,
+        "week": shown_week(found, visitor),
+    }
+    return call.page("requests.html", values, visitor=visitor)
 
 
 @router.api_route("/requests/{request_id}", methods=GET)

@@ -18,7 +18,7 @@ from app.domain.sign_in_rows import Dates, SignInFile, TooMany
 from app.web.call import Call, CallDep
 from app.web.guard import Form, SignedIn, VisitorsForm
 from app.web.page_route import GET, pages
-from app.web.sign_ins_figure import NARROW, WIDE, figure
+from app.web.sign_ins_figure import figures
 
 router = pages()
 PATH = "/accounts/sign-ins"
@@ -50,7 +50,7 @@ async def _page(call: Call, visitor: Visitor, environment: str | None, **more: o
     refusal = more.get("refusal")
     values = {
         "view": view,
-        "figures": [figure(view.days, frame, zone) for frame in (WIDE, NARROW)],
+        "figures": figures(view.days, zone),
         "form": more.get("form") or Form(),
         "refusal": refusal,
         "done": more.get("done"),

@@ -64,6 +64,10 @@ class Times:
         """`Tue 17 Nov 2026`."""
         return _mark(at, dated(at.astimezone(self.zone).date(), "yMMMEd"))
 
+    def weekday(self, at: datetime, *, short: bool = False) -> str:
+        """`Tue 17`, or the number alone."""
+        return format_date(at.astimezone(self.zone).date(), "d" if short else "EEE d", locale=_LOCALE)
+
     def full(self, at: datetime) -> Markup:
         """`Tuesday 17 November 2026, 14:00 CET`."""
         day = dated(at.astimezone(self.zone).date(), "yMMMMEEEEd")
