@@ -142,6 +142,13 @@ async def granted(tx: Transaction, log: str, since: datetime, environment: str |
     return [RequestRow(*found) for found in await tx.connection.execute(query.order_by(_TABLE.c.id))]
 
 
+async def count_granted(tx: Transaction, log: str, environment: str, since: datetime) -> int:
+    """How many requests of an environment, made since an instant, were approved."""
+    given = _TABLE.c.status.in_(("approved", "active", "elapsed", "completed", "revoked"))
+    query = sa.select(sa.func.count()).where(_TABLE.c.log == log, _TABLE.c.environment == environment, given)
+    return int((await tx.connection.execute(query.where(_TABLE.c.created_at > since))).scalar_one())
+
+
 async def created_since(tx: Transaction, log: str, since: datetime) -> int:
     """How many requests an institution got since an instant (for the hourly limit)."""
     ((count,),) = await tx.fetch(_COUNT, {"log": log, "since": since})

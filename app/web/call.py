@@ -15,8 +15,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.actions.journey import Where
 from app.actions.services import Services
 from app.actions.signin import Visitor
+from app.domain import role_catalogue
 from app.identity import browser as browsers
-from app.web import language, text, words
+from app.web import language, role_words, text, words
 from app.web.static_files import static
 from app.web.times import Times, country, lasted, length, number
 
@@ -44,6 +45,8 @@ _TEMPLATES.filters |= {"shown": text.shown, "duration": length, "country": count
 _TEMPLATES.filters |= {"bdi": text.isolated, "first_up": text.first_up, "told": language.of_others, "number": number}
 _TEMPLATES.globals |= {"static": static, "safe_link": text.safe_link, "PRODUCTS": words.PRODUCTS, "ROLES": words.ROLES}
 _TEMPLATES.globals |= {"PHASES": words.PHASES, "GROUNDS": words.GROUNDS, "place_of": words.place_of}
+_TEMPLATES.globals |= {"seen": role_words.seen, "changed": role_words.changed, "effect_words": role_words.effect_words}
+_TEMPLATES.globals |= {"effect_of": role_catalogue.effect_of, "catalogue": role_catalogue}
 _TEMPLATES.globals |= {"role_count": words.role_count, "comma": words.comma}
 _TEMPLATES.globals |= {"language": language.language, "direction": language.direction}
 _TEMPLATES.globals["mount"] = ""  # where our pages begin: at the host itself, but for the gate's

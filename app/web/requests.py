@@ -14,6 +14,7 @@ from app.actions.doors import door
 from app.actions.signin import Visitor
 from app.actions.views import RequestView
 from app.actions.watching import sessions_of
+from app.domain import role_catalogue
 from app.domain.errors import Refusal, Refused
 from app.domain.kinds import VENDOR
 from app.domain.request import Status
@@ -164,6 +165,8 @@ async def _page(
     values = {
         "r": shown,
         "times": shown.times,
+        "round": await reviews.surroundings(call.services, visitor, view.row.environment) if shown.pending else None,
+        "can": role_catalogue.known(shown.environment.product, view.request.asked.roles),
         "answer": answer,
         "sessions": used,
         "choices": choices(view, answer) if shown.may_answer else None,

@@ -10,6 +10,7 @@ from app.actions.answers import Answer
 from app.actions.drafting import DraftView
 from app.actions.signin import Visitor
 from app.actions.views import DecisionView, RequestView
+from app.domain.environment import Environment
 from app.domain.errors import FieldError
 from app.domain.request import Status, Terms
 from app.domain.request.judge import needed
@@ -87,6 +88,11 @@ class Standing:
     may_ask: bool
     may_dispute: bool
     question_waits: bool
+
+    @property
+    def environment(self) -> Environment:
+        """Where access is asked."""
+        return self.view.institution.environments[self.view.request.environment]
 
     @property
     def granted(self) -> Span | None:
