@@ -11,11 +11,11 @@ from app.web.language import _, locale
 
 
 def seen(things: Iterable[Sees]) -> str:
-    """`names and addresses of patrons, and their loans`."""
+    """`patrons’ names and addresses and what they borrow`."""
     words = {
-        Sees.PATRONS: _("names and addresses of patrons"),
-        Sees.LOANS: _("loans and requests"),
-        Sees.FINES: _("fines and fees"),
+        Sees.PATRONS: _("patrons’ names and addresses"),
+        Sees.LOANS: _("what they borrow and request"),
+        Sees.FINES: _("their fines and fees"),
         Sees.STAFF: _("accounts and roles of staff"),
         Sees.PURCHASES: _("orders, invoices and funds"),
         Sees.REPORTS: _("reports"),
@@ -24,7 +24,7 @@ def seen(things: Iterable[Sees]) -> str:
 
 
 def changed(things: Iterable[Changes]) -> str:
-    """`loan rules and notice jobs, and templates of letters`."""
+    """`loan rules and notice jobs and templates of letters`."""
     words = {
         Changes.LOANS: _("loans and requests"),
         Changes.LOAN_RULES: _("loan rules and notice jobs"),

@@ -15,6 +15,7 @@ from app.web import (
     docs,
     enrolment,
     environments,
+    figures,
     gate,
     general,
     people,
@@ -38,7 +39,7 @@ from app.web import (
 from app.web.page_route import fault_page
 
 ROOMS = (
-    *(signin, gate, stop, enrolment, requests, sessions, watching, trail, vendor, problems, docs, verify),
+    *(signin, gate, stop, enrolment, figures, requests, sessions, watching, trail, vendor, problems, docs, verify),
     *(accounts, sign_ins, settings, people, policy, provider, environments, standing, general, webhooks, clients),
 )
 _MACHINES = re.compile(r"/(v1|oauth2|gate|healthz|readyz|metrics|openapi\.json|\.well-known|trail/[^/]+)(/|$)")

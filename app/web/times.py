@@ -68,6 +68,16 @@ class Times:
         """`Tue 17`, or the number alone."""
         return format_date(at.astimezone(self.zone).date(), "d" if short else "EEE d", locale=_LOCALE)
 
+    def month(self, first: datetime, *, short: bool = False, year: bool = False) -> str:
+        """`Nov`, `N`, `November 2026`."""
+        return format_date(
+            first.astimezone(self.zone).date(), "LLLLL" if short else "LLLL y" if year else "LLL", locale=_LOCALE
+        )
+
+    def day_name(self, n: int, *, short: bool = False) -> str:
+        """The name of a weekday, Monday being 0: `Mon`, `M`."""
+        return str(_LOCALE.days["stand-alone"]["narrow" if short else "abbreviated"][n])
+
     def full(self, at: datetime) -> Markup:
         """`Tuesday 17 November 2026, 14:00 CET`."""
         day = dated(at.astimezone(self.zone).date(), "yMMMMEEEEd")

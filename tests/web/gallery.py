@@ -124,10 +124,12 @@ async def _public(world: World) -> dict[str, tuple[str | None, str]]:
 
 
 def _settings() -> dict[str, tuple[str | None, str]]:
-    rooms = ("people", "policy", "sign-in", "environments", "standing-approvals", "stop-codes", "webhooks", "clients")
-    return {
-        f"settings-{room}": (HEAD, f"/settings/{room}") for room in (*rooms, "sessions", "general", "people/new")
-    } | {"settings": (HEAD, "/settings")}
+    rooms = (
+        *("people", "policy", "sign-in", "environments", "standing-approvals", "stop-codes", "webhooks", "clients"),
+        *("sessions", "notifications", "people/new"),
+    )
+    pages: dict[str, tuple[str | None, str]] = {"settings": (HEAD, "/settings")}
+    return pages | {f"settings-{room.replace('/', '-')}": (HEAD, f"/settings/{room}") for room in rooms}
 
 
 async def _present(world: World) -> dict[str, str]:
