@@ -19,6 +19,7 @@ from app.web.language import _, locale
 
 _TIME = Markup('<time datetime="{}" dir="auto">{}</time>')
 _ENGLISH = {"yMMMEd": "EEE d MMM y", "MMMEd": "EEE d MMM", "yMMMMEEEEd": "EEEE d MMMM y", "yMMMd": "d MMM y"}
+_ENGLISH |= {"Ed": "EEE d", "d": "d", "yMMMM": "MMMM y"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +67,17 @@ class Times:
 
     def weekday(self, at: datetime, *, short: bool = False) -> str:
         """`Tue 17`, or the number alone."""
-        return format_date(at.astimezone(self.zone).date(), "d" if short else "EEE d", locale=_LOCALE)
+        return dated(at.astimezone(self.zone).date(), "d" if short else "Ed")
 
-    def month(self, first: datetime, *, short: bool = False, year: bool = False) -> str:
+    def month(self, at: datetime, *, short: bool = False, year: bool = False) -> str:
         """`Nov`, `N`, `November 2026`."""
-        return format_date(
-            first.astimezone(self.zone).date(), "LLLLL" if short else "LLLL y" if year else "LLL", locale=_LOCALE
-        )
+        form = "LLLLL" if short else "LLL"
+        day = at.astimezone(self.zone).date()
+        return dated(day, "yMMMM") if year else format_date(day, form, locale=locale())
 
     def day_name(self, n: int, *, short: bool = False) -> str:
         """The name of a weekday, Monday being 0: `Mon`, `M`."""
-        return str(_LOCALE.days["stand-alone"]["narrow" if short else "abbreviated"][n])
+        return str(locale().days["stand-alone"]["narrow" if short else "abbreviated"][n])
 
     def full(self, at: datetime) -> Markup:
         """`Tuesday 17 November 2026, 14:00 CET`."""
@@ -138,7 +139,7 @@ def dated(day: date, skeleton: str) -> str:
     return format_skeleton(skeleton, datetime.combine(day, time()), tzinfo=UTC, locale=locale())
 
 
-def number(value: int) -> str:
+def number(value: float) -> str:
     """`2,312`."""
     return format_decimal(value, locale=locale())
 
