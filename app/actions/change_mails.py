@@ -23,6 +23,7 @@ from app.domain.change_text import Around
 from app.domain.events import WORKER, Event
 from app.domain.institution import CHANGE_LIFE, Institution, admins
 from app.domain.kinds import VENDOR
+from app.domain.languages import language_of
 from app.domain.proposal import Proposal, Wanted
 from app.domain.times import stamp
 from app.notify.settings_facts import ChangeFacts, ChangeNotice, Turn
@@ -43,6 +44,11 @@ class Stand:
     institution: Institution
     row: InstitutionRow
     around: Around
+
+    @property
+    def language(self) -> str:
+        """The language that its people are spoken to in."""
+        return language_of(self.institution.locale)
 
 
 async def around(tx: Transaction, row: InstitutionRow) -> Around:
@@ -86,7 +92,7 @@ async def tell_applied(book: Ledger, wanted: Wanted, event: Event, before: Stand
     notice = ChangeNotice(
         "applied",
         facts_of(book, before, "/settings"),
-        (change_text.title(before.institution, wanted, before.around),),
+        (change_text.title(before.institution, wanted, before.around, language=before.language),),
         _turns(before, wanted),
         by=await actor_name(book.tx, event.actor.id, before.around),
         follows=waited is not None,
@@ -182,13 +188,15 @@ def facts_of(book: Ledger, before: Stand, path: str) -> ChangeFacts:
 
 
 def _titles(before: Stand, wanted: Sequence[Wanted]) -> tuple[str, ...]:
-    titles = [_cut(change_text.title(before.institution, each, before.around)) for each in wanted]
+    titles = [
+        _cut(change_text.title(before.institution, each, before.around, language=before.language)) for each in wanted
+    ]
     return (*titles[:MOST], *(["…"] if len(titles) > MOST else []))
 
 
 def _turns(before: Stand, wanted: Wanted) -> tuple[Turn, ...]:
     """The first points, cut; the page of the change has them whole."""
-    points = change_text.points(before.institution, wanted, before.around)
+    points = change_text.points(before.institution, wanted, before.around, language=before.language)
     return tuple(Turn(each.label, _cut(each.now), _cut(each.after)) for each in points[:MOST])
 
 

@@ -21,6 +21,7 @@ from app.domain import change_text
 from app.domain.change_text import Point
 from app.domain.errors import Refused
 from app.domain.institution import CHANGE_LIFE, Institution, Provider, is_admin, waits_for_another
+from app.domain.languages import language_of
 from app.domain.proposal import Proposal, Wanted
 from app.domain.statement import change_statement
 from app.storage import institutions, roster
@@ -110,7 +111,8 @@ async def view(there: Scene, visitor: Visitor, proposal: Proposal) -> ChangeView
     loosens = loosening_of(institution, there.row, proposal.event(visitor.actor))
     row = await rows.read(there.tx, institution.code, proposal.id)
     secrets = {} if row is None else open_secrets(there.services.secrets, row)
-    text = change_text.change_text(institution, wanted, known, institution.locale, secrets)
+    language = language_of(institution.locale)
+    text = change_text.change_text(institution, wanted, known, language, secrets)
     tested = None if row is None else opened_result(there.services.secrets, row.tested)
     if wanted.type == "identity_provider.set":
         digest = provider_digest(Provider.from_data(wanted.data["identity_provider"]))
@@ -118,8 +120,8 @@ async def view(there: Scene, visitor: Visitor, proposal: Proposal) -> ChangeView
     return ChangeView(
         id=proposal.id,
         type=wanted.type,
-        title=change_text.title(institution, wanted, known),
-        points=change_text.points(institution, wanted, known, secrets),
+        title=change_text.title(institution, wanted, known, language=language),
+        points=change_text.points(institution, wanted, known, secrets, language),
         by=await actor_name(there.tx, change.proposer, known),
         mine=change.proposer == visitor.person,
         own=change.subject == visitor.person,

@@ -24,7 +24,7 @@ from app.domain.errors import Refusal
 from app.domain.events import Event
 from app.domain.ids import new_id
 from app.domain.institution import eligible
-from app.domain.languages import msg
+from app.domain.languages import language_of, msg
 from app.domain.request import Status, Terms, judge_answer
 from app.domain.request.judge import wrong_state
 from app.domain.statement import Approval, approval_text, comment_input, decision_statement
@@ -141,7 +141,7 @@ async def _statement(held: Held, visitor: Visitor, chosen: Chosen, salt: str) ->
         request=held.request.id,
         request_digest=held.request.digest,
         terms=terms,
-        text=approval_text(sentence, state.locale),
+        text=approval_text(sentence, language_of(state.locale)),
         comment_digest=digest_of(comment_input(chosen.words, salt)),
         policy_digest=digest_of(state.policy.to_data()),
         iss=visitor.iss,

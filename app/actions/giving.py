@@ -29,6 +29,7 @@ from app.domain.errors import Refusal, Refused
 from app.domain.events import Event
 from app.domain.ids import new_id
 from app.domain.institution import Institution
+from app.domain.languages import language_of
 from app.domain.standing import StandingApproval, given
 from app.domain.standing_rules import judge_giver, judge_offer, wanted
 from app.domain.statement import Advance, standing_statement, standing_text
@@ -100,7 +101,7 @@ async def _statement(book: Ledger, visitor: Visitor, approval: StandingApproval,
         institution=book.code,
         standing=approval.id,
         terms=approval.terms,
-        text=standing_text(advance, state.locale),
+        text=standing_text(advance, language_of(state.locale)),
         policy_digest=digest_of(state.policy.to_data()),
         iss=visitor.iss,
         sub=visitor.sub,

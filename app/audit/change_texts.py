@@ -12,9 +12,10 @@ from app.audit.findings import Fault
 from app.audit.replay_requests import HOLE, reads
 from app.audit.world import Fields, World
 from app.domain.catalogue import CATALOGUE
-from app.domain.change_text import SENTENCES, Around, change_text
+from app.domain.change_text import Around, change_text
 from app.domain.events import Entry
 from app.domain.proposal import CHANGEABLE, Wanted
+from app.domain.sentences import TABLES
 
 _GIVEN, _TAKEN = HOLE, ""
 _SECRETS: Mapping[str, tuple[tuple[str, ...], tuple[str | None, ...]]] = {
@@ -38,7 +39,7 @@ def judge_change_text(world: World, entry: Entry, part: Fields | None, text: str
     wanted = Wanted(entry.type, entry.subject, data, part)
     people = {person: (HOLE, world.emails.get(person, HOLE)) for person in world.institution.people}
     around = Around(world.name, world.notify, people)
-    for language, secrets in product(SENTENCES, _secrets(entry.type)):
+    for language, secrets in product(TABLES, _secrets(entry.type)):
         if reads(change_text(world.institution, wanted, around, language, secrets), text):
             return
     raise Fault("text-differs", "the sentence that was signed is not that of this change")

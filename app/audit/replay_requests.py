@@ -34,7 +34,8 @@ from app.domain.request import (
     reassess,
     status_at,
 )
-from app.domain.statement import SENTENCES, Approval, approval_text, comment_input
+from app.domain.sentences import TABLES
+from app.domain.statement import Approval, approval_text, comment_input
 from app.domain.times import stamp
 from app.trail import canonical
 
@@ -160,7 +161,7 @@ def _judge_text(world: World, request: AccessRequest, text: str, terms: Terms) -
         zone_name=HOLE,
     )
     by_code = replace(approval, institution=institution.code)
-    if not any(reads(approval_text(each, name), text) for name in SENTENCES for each in (approval, by_code)):
+    if not any(reads(approval_text(each, name), text) for name in TABLES for each in (approval, by_code)):
         raise Fault("text-differs", "the sentence that was signed is not that of these terms")
 
 

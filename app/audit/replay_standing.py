@@ -12,9 +12,10 @@ from app.domain.events import SERVICE, Entry, Event
 from app.domain.institution import is_bound
 from app.domain.people import DECIDING_ROLES
 from app.domain.request import AccessRequest
+from app.domain.sentences import TABLES
 from app.domain.standing import StandingApproval, evolve, given
 from app.domain.standing_rules import Unfit, may_give, window_on
-from app.domain.statement import ADVANCES, Advance, standing_text
+from app.domain.statement import Advance, standing_text
 from app.domain.times import parse_stamp, stamp
 from app.domain.window import Span
 
@@ -111,7 +112,7 @@ def _judge_text(world: World, standing: StandingApproval, text: str) -> None:
         zone_name=HOLE,
     )
     by_code = replace(advance, institution=institution.code)
-    if not any(reads(standing_text(each, name), text) for name in ADVANCES for each in (advance, by_code)):
+    if not any(reads(standing_text(each, name), text) for name in TABLES for each in (advance, by_code)):
         raise Fault("text-differs", "the sentence that was signed is not that of these terms")
 
 

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from types import MappingProxyType
 from typing import Any
 
 from app.domain.environment import Environment
 from app.domain.institution import Institution
+from app.domain.languages import DEFAULT
 from app.domain.proposal import Wanted
-from app.domain.statement import DEFAULT_LANGUAGE
+from app.domain.sentences import TABLES
+from app.domain.sentences.words import Words
 
 NOTHING = "–"
 _PRODUCTS = {"alma": "Alma", "primo_ve": "Primo VE", "leganto": "Leganto", "esploro": "Esploro"}
-_ROLES = {"approver": "approver", "backup_approver": "backup approver", "auditor": "auditor", "admin": "admin"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,68 +42,89 @@ class Around:
 
 
 def points(
-    institution: Institution, wanted: Wanted, around: Around, secrets: Mapping[str, str] | None = None
+    institution: Institution,
+    wanted: Wanted,
+    around: Around,
+    secrets: Mapping[str, str] | None = None,
+    language: str = DEFAULT,
 ) -> tuple[Point, ...]:
     """Whatever would be different from what is in force; `secrets` come with it (empty: taken away)."""
+    words = TABLES[language]
     now, after = _SIDES[wanted.type](institution, wanted, around)
     told = [
-        Point(name, _LABELS.get(name, name), _shown(name, now.get(name)), _shown(name, after.get(name)))
+        Point(name, words.name("label", name), _shown(name, now.get(name), words), _shown(name, after.get(name), words))
         for name in after
         if now.get(name) != after.get(name)
     ]
-    return (*told, *(_secret(name, value) for name, value in sorted((secrets or {}).items())))
+    return (*told, *(_secret(name, value, words) for name, value in sorted((secrets or {}).items())))
 
 
-def _secret(name: str, value: str) -> Point:
-    after = value if name == "alma_api_base" else "another, which is not shown"
-    return Point(name, _LABELS.get(name, name), "as it is", after if value else NOTHING)
+def _secret(name: str, value: str, words: Words) -> Point:
+    after = value if name == "alma_api_base" else words.say("value.secret")
+    return Point(name, words.name("label", name), words.say("value.same"), after if value else NOTHING)
 
 
-def title(institution: Institution, wanted: Wanted, around: Around, untold: Collection[str] = ()) -> str:
+def title(
+    institution: Institution,
+    wanted: Wanted,
+    around: Around,
+    untold: Collection[str] = (),
+    language: str = DEFAULT,
+) -> str:
     """A change in one line; of the points `untold` no value stands in it."""
-    changed = points(institution, wanted, around)
+    words, changed = TABLES[language], points(institution, wanted, around, language=language)
     if wanted.type in {"person.added", "person.removed", "person.roles_changed"}:
-        verb = {"person.added": "New person", "person.removed": "Remove", "person.roles_changed": "Roles of"}
         name = _person(wanted, around)[0]
-        return f"{verb[wanted.type]}: {'somebody' if untold and '@' in name else name}"  # a name may be the address
-    what = _WHAT[wanted.type](wanted)
+        told = words.say("title.somebody") if untold and "@" in name else name  # a name may be the address
+        return words.say(f"title.{wanted.type}", name=told)
+    what = _first_up(_what(wanted, words))
     if len(changed) == 1:
-        label = f"{changed[0].label[:1].upper()}{changed[0].label[1:]}"
-        return label if changed[0].name in untold else f"{label}: {changed[0].now} to {changed[0].after}"
+        label = _first_up(changed[0].label)
+        if changed[0].name in untold:
+            return label
+        return words.say("title.point", label=label, now=changed[0].now, after=changed[0].after)
     if not changed and wanted.type in {"identity_provider.set", "environment.set"}:
-        return f"{what[:1].upper()}{what[1:]}: nothing but its secrets"
-    return f"{what[:1].upper()}{what[1:]}: {len(changed)} points" if changed else f"{what[:1].upper()}{what[1:]}"
+        return words.say("title.secrets", what=what)
+    return words.count("title.points", len(changed), what=what) if changed else what
 
 
 def change_text(
     institution: Institution,
     wanted: Wanted,
     around: Around,
-    language: str = DEFAULT_LANGUAGE,
+    language: str = DEFAULT,
     secrets: Mapping[str, str] | None = None,
 ) -> str:
-    """The sentence that an admin signs; English where the language has none yet."""
-    return SENTENCES.get(language, SENTENCES[DEFAULT_LANGUAGE])(institution, wanted, around, secrets or {})
-
-
-def _english(institution: Institution, wanted: Wanted, around: Around, secrets: Mapping[str, str]) -> str:
-    place = f"{around.name} ({institution.code})"
+    """The sentence that an admin signs, in a language that has a table of sentences."""
+    words, place = TABLES[language], f"{around.name} ({institution.code})"
+    name, email = _person(wanted, around)
     if wanted.type == "person.added":
-        name, email = _person(wanted, around)
-        roles, products = _roles(wanted.data["roles"]), _products(wanted.data["products"])
-        return f"I agree that {name} ({email}) joins the people of {place}: {roles}, for {products}."
+        roles, products = _roles(wanted.data["roles"], words), _products(wanted.data["products"], words)
+        return words.say(f"change.{wanted.type}", name=name, email=email, place=place, roles=roles, products=products)
     if wanted.type == "person.removed":
-        name, email = _person(wanted, around)
-        return f"I agree that {name} ({email}) is removed from the people of {place}."
+        return words.say(f"change.{wanted.type}", name=name, email=email, place=place)
     if wanted.type == "environment.set" and wanted.data["environment"]["environment"] not in institution.environments:
-        keys = "".join(f", with its {_LABELS.get(name, name)}" for name in sorted(secrets))
-        return f"I agree that {place} has a new environment: {_environment(wanted.data['environment'])}{keys}."
-    what = _WHAT[wanted.type](wanted)
-    if wanted.type == "person.roles_changed":
-        name, email = _person(wanted, around)
-        what = f"what {name} ({email}) may do"
-    listed = [f"{each.label} from {each.now} to {each.after}" for each in points(institution, wanted, around, secrets)]
-    return f"I agree that {what} at {place} changes: {'; '.join(listed) or 'nothing'}."
+        keys = "".join(
+            words.say("change.environment.key", key=words.name("label", each)) for each in sorted(secrets or ())
+        )
+        new = _environment(wanted.data["environment"], words)
+        return words.say("change.environment.new", place=place, environment=new, keys=keys)
+    about_person = wanted.type == "person.roles_changed"
+    what = words.say("change.who", name=name, email=email) if about_person else _what(wanted, words)
+    told = [
+        words.say("change.point", label=each.label, now=each.now, after=each.after)
+        for each in points(institution, wanted, around, secrets, language)
+    ]
+    listed = words.say("change.separator").join(told) or words.say("change.nothing")
+    return words.say("change", what=what, place=place, points=listed)
+
+
+def _what(wanted: Wanted, words: Words) -> str:
+    return words.say(f"what.{wanted.type}", environment=wanted.data.get("environment", {}).get("environment"))
+
+
+def _first_up(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _person(wanted: Wanted, around: Around) -> tuple[str, str]:
@@ -110,13 +133,19 @@ def _person(wanted: Wanted, around: Around) -> tuple[str, str]:
     return around.people.get(wanted.subject, (wanted.subject, ""))
 
 
-def _environment(data: Mapping[str, Any]) -> str:
+def _environment(data: Mapping[str, Any], words: Words) -> str:
     found = Environment.from_data(data)
-    until = f" until {found.implementation_ends}" if found.implementation_ends else ""
-    return (
-        f"{found.environment} ({_PRODUCTS[found.product]} {found.tier}) at {found.url}, behind the gateway "
-        f"{found.audience}, in {found.phase}{until}"
-    )
+    facts = {
+        "name": found.environment,
+        "product": _PRODUCTS[found.product],
+        "tier": words.name("tier", found.tier),
+        "url": found.url,
+        "audience": found.audience,
+        "phase": words.name("phase", found.phase),
+    }
+    if not found.implementation_ends:
+        return words.say("environment", **facts)
+    return words.say("environment.until", day=found.implementation_ends, **facts)
 
 
 _Sides = tuple[Mapping[str, Any], Mapping[str, Any]]
@@ -167,58 +196,6 @@ _SIDES: Mapping[str, Callable[[Institution, Wanted, Around], _Sides]] = MappingP
         "person.removed": _person_sides,
     }
 )
-_WHAT: Mapping[str, Callable[[Wanted], str]] = MappingProxyType(
-    {
-        "institution.changed": lambda _: "the general settings",
-        "identity_provider.set": lambda _: "the identity provider",
-        "environment.set": lambda wanted: f"the environment {wanted.data['environment']['environment']}",
-        "policy.set": lambda _: "the policy",
-        "person.roles_changed": lambda _: "the roles",
-    }
-)
-_LABELS: Mapping[str, str] = MappingProxyType(
-    {
-        "approvals_required": "approvals needed",
-        "second_approval_over_minutes": "one approval more for windows over",
-        "working_hours": "working hours",
-        "access_hours": "hours in which access is possible",
-        "blackouts": "times without access",
-        "max_window_minutes": "longest window",
-        "max_implementation_window_days": "longest window in implementation",
-        "decide_within_minutes": "time to answer",
-        "remind_after_minutes": "reminders after",
-        "escalate_after_minutes": "backup approvers are mailed after",
-        "sign_in_max_age_s": "oldest sign-in that countersigns",
-        "acr_values": "kinds of sign-in asked for",
-        "standing_approvals_allowed": "standing approvals allowed",
-        "token_ttl_minutes": "life of an approval token",
-        "recording_required": "recording required",
-        "recording_retention_days": "recordings are kept for",
-        "retention_years": "evidence and private parts are kept for",
-        "vendor_sees_evidence": "the vendor's exports hold evidence",
-        "issuer": "issuer",
-        "client_secret": "secret for signing in",
-        "approval_client_secret": "secret for countersignatures",
-        "gate_key": "key of the gate",
-        "alma_api_base": "address of the API for scans",
-        "alma_api_key": "key for scans",
-        "client_id": "client ID for signing in",
-        "approval_client_id": "client ID for countersignatures",
-        "exclusive": "serves this institution only",
-        "required_claims": "required claims",
-        "email_claim": "claim with the e-mail address",
-        "roles_claim": "claim with the groups",
-        "roles": "roles",
-        "environment": "name",
-        "audience": "gateway audience",
-        "url": "address",
-        "implementation_ends": "implementation until",
-        "time_zone": "time zone",
-        "locale": "language",
-        "notify": "addresses for notifications",
-        "email": "e-mail address",
-    }
-)
 _UNITS: Mapping[str, str] = MappingProxyType(
     {
         "second_approval_over_minutes": "minute",
@@ -232,52 +209,42 @@ _UNITS: Mapping[str, str] = MappingProxyType(
         "retention_years": "year",
     }
 )
-_EMPTY: Mapping[str, str] = MappingProxyType(
-    {
-        "second_approval_over_minutes": "never",
-        "escalate_after_minutes": "never",
-        "working_hours": "all hours",
-        "access_hours": "any time",
-        "approval_client_id": "the one for signing in",
-        "products": "all products",
-    }
-)
 
 
-def _shown(name: str, value: Any) -> str:
+def _shown(name: str, value: Any, words: Words) -> str:
     """A value in words."""
     if name in {"roles", "products"} and isinstance(value, list):
-        return _roles(value) if name == "roles" else _products(value)
+        return _roles(value, words) if name == "roles" else _products(value, words)
     match value:
         case None | "" | [] | {}:
-            return _EMPTY.get(name, NOTHING)
+            return words.texts.get(f"empty.{name}", NOTHING)
         case bool():
-            return "yes" if value else "no"
+            return words.say("value.yes" if value else "value.no")
         case int():
             unit = _UNITS.get(name)
-            return f"{value:,}" if unit is None else f"{value:,} {unit}{'' if value == 1 else 's'}"
+            return words.grouped(value) if unit is None else words.count(f"unit.{unit}", value, words.grouped(value))
         case list():
-            return ", ".join(map(_item, value)) + (" minutes" if name == "remind_after_minutes" else "")
+            row = words.row([_item(each, words) for each in value])
+            return words.say("value.reminders", minutes=row) if name == "remind_after_minutes" else row
         case Mapping():
-            return ", ".join(f"{key}: {value[key]}" for key in sorted(value))
-    return ", ".join(str(value).split("\n"))
+            return words.row([f"{key}: {value[key]}" for key in sorted(value)])
+    return words.row(str(value).split("\n"))
 
 
-def _item(item: Any) -> str:
+def _item(item: Any, words: Words) -> str:
     if not isinstance(item, Mapping):
         return str(item)
-    return f"{item['day']} {item['from']}–{item['to']}" if "day" in item else f"{item['from']} to {item['to']}"
+    if "day" in item:
+        return words.say("value.hours", day=words.name("day", item["day"]), first=item["from"], last=item["to"])
+    return words.say("value.range", first=item["from"], last=item["to"])
 
 
-def _roles(roles: Sequence[str]) -> str:
-    return " and ".join(_ROLES.get(role, role) for role in roles) or "no role"
+def _roles(roles: Sequence[str], words: Words) -> str:
+    named = [words.name("role", role) for role in roles]
+    if not named:
+        return words.say("value.no_role")
+    return reduce(lambda first, last: words.say("value.roles", first=first, last=last), named)
 
 
-def _products(products: Sequence[str]) -> str:
-    return ", ".join(_PRODUCTS.get(product, product) for product in products) or "all products"
-
-
-SENTENCES: Mapping[str, Callable[[Institution, Wanted, Around, Mapping[str, str]], str]] = MappingProxyType(
-    {"en": _english}
-)
-"""The sentence of a change by language."""
+def _products(products: Sequence[str], words: Words) -> str:
+    return words.row([_PRODUCTS.get(product, product) for product in products]) or words.say("empty.products")

@@ -6,16 +6,17 @@ and in UTC, in the approver's language.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from types import MappingProxyType
 from typing import Any
 
 from app.domain.environment import Environment
+from app.domain.languages import DEFAULT
+from app.domain.sentences import TABLES
+from app.domain.sentences.words import Words
 from app.domain.terms import Terms
-
-DEFAULT_LANGUAGE = "en"
 
 
 def decision_statement(
@@ -143,9 +144,21 @@ class Approval:
     zone_name: str
 
 
-def approval_text(approval: Approval, language: str = DEFAULT_LANGUAGE) -> str:
-    """The sentence that an approver signs; English where the language has none yet."""
-    return SENTENCES.get(language, SENTENCES[DEFAULT_LANGUAGE])(approval)
+def approval_text(approval: Approval, language: str = DEFAULT) -> str:
+    """The sentence that an approver signs, in a language that has a table of sentences."""
+    words, terms, place = TABLES[language], approval.terms, approval.environment
+    return words.say(
+        "approval",
+        engineer=approval.engineer_name,
+        engineer_id=approval.engineer_id,
+        vendor=approval.vendor,
+        account=approval.account,
+        place=_place(place, words),
+        institution=approval.institution,
+        window=_window(approval, words),
+        roles=_roles(terms.roles, words),
+        case=approval.case_number,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,82 +177,49 @@ class Advance:
     zone_name: str
 
 
-def standing_text(advance: Advance, language: str = DEFAULT_LANGUAGE) -> str:
-    """The sentence that the giver of a standing approval signs; English where the language has none yet."""
-    return ADVANCES.get(language, ADVANCES[DEFAULT_LANGUAGE])(advance)
+def standing_text(advance: Advance, language: str = DEFAULT) -> str:
+    """The sentence that the giver of a standing approval signs, in a language that has a table of sentences."""
+    words, case = TABLES[language], advance.case_number
+    place = advance.environment
+    return words.say(
+        "advance",
+        times=words.count("advance.times", advance.uses),
+        end=words.instant(advance.not_after, advance.zone, advance.zone_name),
+        vendor=advance.vendor,
+        place=words.say("advance.anywhere") if place is None else _place(place, words),
+        institution=advance.institution,
+        about=words.say("advance.any_case") if case is None else words.say("advance.case", case=case),
+        minutes=words.count("unit.minute", advance.max_window_minutes),
+        roles=_roles(advance.roles, words) if advance.roles else words.say("advance.any_roles"),
+    )
 
 
-_MONTHS_EN = "January February March April May June July August September October November December".split()
-_PRODUCTS_EN: Mapping[str, str] = MappingProxyType(
+_PRODUCTS: Mapping[str, str] = MappingProxyType(
     {"alma": "Alma", "primo_ve": "Primo VE", "leganto": "Leganto", "esploro": "Esploro"}
 )
 
 
-def _english(approval: Approval) -> str:
+def _place(environment: Environment, words: Words) -> str:
+    name = f"place.{environment.tier}"
+    return words.say(name, product=_PRODUCTS[environment.product], name=environment.environment)
+
+
+def _window(approval: Approval, words: Words) -> str:
     terms = approval.terms
-    return (
-        f"I approve that {approval.engineer_name} ({approval.engineer_id}) of {approval.vendor} "
-        f"uses {approval.account} in {_place_en(approval.environment)} of {approval.institution} "
-        f"{_window_en(approval)}, {_roles_en(terms.roles)}, for case {approval.case_number}."
-    )
-
-
-def _advance_en(advance: Advance) -> str:
-    where = "any environment" if advance.environment is None else _place_en(advance.environment)
-    about = "for any case" if advance.case_number is None else f"for case {advance.case_number}"
-    times = "once" if advance.uses == 1 else f"up to {advance.uses} times"
-    return (
-        f"I approve in advance, {times} until {_instant_en(advance.not_after, advance)}, that engineers of "
-        f"{advance.vendor} use its account in {where} of {advance.institution} {about}, each time for at most "
-        f"{advance.max_window_minutes} minutes, {_advance_roles_en(advance.roles)}."
-    )
-
-
-def _advance_roles_en(roles: tuple[str, ...]) -> str:
-    return _roles_en(roles) if roles else "with whatever roles are asked"
-
-
-def _place_en(environment: Environment) -> str:
-    return f"{_PRODUCTS_EN[environment.product]} {environment.tier} ({environment.environment})"
-
-
-def _window_en(approval: Approval) -> str:
-    terms = approval.terms
-    length = f"for at most {terms.minutes} minute{'' if terms.minutes == 1 else 's'}"
-    begins = "from the last approval"
+    facts: dict[str, object] = {"length": words.count("length", terms.minutes)}
+    name = "window"
     if terms.not_before is not None:
-        begins = f"from {_instant_en(terms.not_before, approval)} or the last approval, whichever is later"
-    ends = "" if terms.not_after is None else f", and not after {_instant_en(terms.not_after, approval)}"
-    return f"{length} {begins}{ends}"
+        name += ".from"
+        facts["start"] = words.instant(terms.not_before, approval.zone, approval.zone_name)
+    if terms.not_after is not None:
+        name += ".until"
+        facts["end"] = words.instant(terms.not_after, approval.zone, approval.zone_name)
+    return words.say(name, **facts)
 
 
-def _instant_en(at: datetime, approval: Approval | Advance) -> str:
-    local, utc = at.astimezone(approval.zone), at.astimezone(UTC)
-    there = _clock_en(utc) if utc.date() == local.date() else f"{_date_en(utc)} {_clock_en(utc)}"
-    return f"{_date_en(local)} {_clock_en(local)} ({approval.zone_name}; {there} UTC)"
-
-
-def _date_en(at: datetime) -> str:
-    return f"{at.day} {_MONTHS_EN[at.month - 1]} {at.year}"
-
-
-def _clock_en(at: datetime) -> str:
-    """Hours and minutes, and what is below a minute where there is any: the sentence is exact."""
-    fraction = f".{at.microsecond:06}" if at.microsecond else ""
-    seconds = f":{at.second:02}{fraction}" if at.second or fraction else ""
-    return f"{at.hour:02}:{at.minute:02}{seconds}"
-
-
-def _roles_en(roles: tuple[str, ...]) -> str:
+def _roles(roles: tuple[str, ...], words: Words) -> str:
     if not roles:
-        return "with the roles that the account has"
+        return words.say("roles.own")
     if len(roles) == 1:
-        return f"with the role {roles[0]}"
-    return f"with the roles {', '.join(roles[:-1])} and {roles[-1]}"
-
-
-SENTENCES: Mapping[str, Callable[[Approval], str]] = MappingProxyType({"en": _english})
-"""The sentence of an approval by language."""
-
-ADVANCES: Mapping[str, Callable[[Advance], str]] = MappingProxyType({"en": _advance_en})
-"""The sentence of a standing approval by language."""
+        return words.say("roles.single", role=roles[0])
+    return words.say("roles.many", roles=words.listed(roles))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from string import Formatter
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.domain.languages import LANGUAGES
 from app.domain.request import Terms
+from app.domain.sentences import TABLES
+from app.domain.sentences.words import forms
 from app.domain.statement import (
     Approval,
     approval_text,
@@ -110,5 +115,24 @@ def test_other_terms_make_another_sentence(changes: dict[str, Any]) -> None:
     assert approval_text(replace(APPROVAL, terms=replace(TERMS, **changes))) != approval_text(APPROVAL)
 
 
-def test_a_language_without_a_sentence_falls_back_to_english() -> None:
-    assert approval_text(APPROVAL, "tlh") == approval_text(APPROVAL, "en")
+def test_every_offered_language_has_its_sentences() -> None:
+    assert set(LANGUAGES) <= set(TABLES)
+    for language in TABLES:
+        assert "07345512" in approval_text(APPROVAL, language)
+
+
+def test_every_table_of_sentences_has_the_same_texts_and_facts() -> None:
+    for language, words in TABLES.items():
+        assert _shape(language, words.texts) == _shape("en", TABLES["en"].texts), language
+        counted = {name.rpartition(".")[0] for name in words.texts if name.endswith(".other")}
+        for name in counted:
+            assert {each.rpartition(".")[2] for each in words.texts if each.rpartition(".")[0] == name} >= forms(
+                language
+            )
+        assert len(words.texts["months"].split()) == 12
+
+
+def _shape(language: str, texts: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """The facts of each text; of a counted one those of its last form, whatever forms the language has."""
+    plain = {name for name in texts if name.rpartition(".")[2] not in {"one", "two"}}
+    return {name: frozenset(field for _, field, _, _ in Formatter().parse(texts[name]) if field) for name in plain}
