@@ -97,7 +97,7 @@ def change_text(
 ) -> str:
     """The sentence that an admin signs, in a language that has a table of sentences."""
     words, place = TABLES[language], f"{around.name} ({institution.code})"
-    name, email = _person(wanted, around)
+    name, email = _person(wanted, around) if wanted.type.startswith("person.") else ("", "")
     if wanted.type == "person.added":
         roles, products = _roles(wanted.data["roles"], words), _products(wanted.data["products"], words)
         return words.say(f"change.{wanted.type}", name=name, email=email, place=place, roles=roles, products=products)
