@@ -88,5 +88,5 @@ _code = matching("[0-9A-Z][0-9A-Z_]{2,39}", "3 to 40 capitals, digits and unders
 label = matching(r"(?! )[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}(?<! )", "1 to 200 characters are wanted")
 name = matching("[a-z0-9][a-z0-9-]{0,63}", "small letters, digits and hyphens are wanted, at most 64")
 client = matching("[a-z0-9][a-z0-9._-]{0,99}", "small letters, digits and . _ - are wanted, at most 100")
-locale = matching("[a-z]{2,3}(-[A-Z]{2})?", "a language is wanted, such as en or de-AT")
+locale = matching("[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?", "a language is wanted, such as en or de-AT")
 domain = matching(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a domain in small letters is wanted")

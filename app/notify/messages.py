@@ -13,6 +13,7 @@ from datetime import datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from app.domain.languages import direction
 from app.notify.calendar import calendar
 from app.notify.calendar_windows import CALENDARS, published, window_of
 from app.notify.change_messages import change_sheet
@@ -89,8 +90,8 @@ def _parts(about: RequestFacts | ChangeFacts, words: Words, sheet: Sheet, receip
         return [(words.say(first.format(name), values), words.say(second.format(name), values)) for name in told]
 
     return {
-        "language": words.locale.language,
-        "direction": words.locale.text_direction,
+        "language": words.language,
+        "direction": direction(words.language),
         **{
             part: words.say(f"{sheet.section}.{part}", values)
             for part in ("title", "preheader", "heading", "text", "button")

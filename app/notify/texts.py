@@ -17,14 +17,13 @@ from string import Formatter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from babel.units import format_unit
 from markupsafe import Markup
 
+from app.domain.languages import language_of, named
 from app.notify import safe_text
-
-LANGUAGES = ("en",)
 
 _CODE = (
     '<span class="code ink" style="font-family:Consolas,Menlo,monospace;background:#eef1ed;padding:2px 7px;'
@@ -79,14 +78,26 @@ def facts_of(text: str) -> frozenset[str]:
     return frozenset(name for _, name, _, _ in Formatter().parse(text) if name)
 
 
+@cache
+def locale_of(name: str) -> Locale:
+    """What dates and numbers of a locale follow; of a region that CLDR does not know, those of its language."""
+    language = language_of(name).replace("-", "_")
+    if named(name) is None:
+        return Locale.parse(language)
+    try:
+        return Locale.parse(name.replace("-", "_"))
+    except UnknownLocaleError:
+        return Locale.parse(language)
+
+
 class Words:
     """The texts, numbers and dates of one institution. A missing text or fact raises `KeyError`."""
 
     def __init__(self, locale: str, time_zone: str) -> None:
-        wanted = Locale.parse(locale.replace("-", "_"))
-        self.locale = wanted if wanted.language in LANGUAGES else Locale("en")
+        self.language = language_of(locale)
+        self.locale = locale_of(locale)
         self.zone = ZoneInfo(time_zone)
-        self._table = table(self.locale.language)
+        self._table = table(self.language)
 
     def say(self, name: str, values: Values) -> Phrase:
         """The text `name` with its facts put in; strings among them are isolated and escaped."""

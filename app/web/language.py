@@ -20,6 +20,7 @@ from babel.messages.pofile import read_po
 
 from app.domain import languages
 from app.domain.languages import DEFAULT, Told
+from app.notify.texts import locale_of
 
 _MOST_ASKED = 20
 _locale: ContextVar[str] = ContextVar("locale", default=DEFAULT)
@@ -42,7 +43,7 @@ def direction() -> str:
 
 def locale() -> Locale:
     """The locale by which dates and numbers of this call are written."""
-    return _parsed(_locale.get())
+    return locale_of(_locale.get())
 
 
 def asked_for(header: str) -> str:
@@ -92,11 +93,6 @@ def ngettext(one: str, many: str, n: int, **values: object) -> str:
 def of_others(text: str) -> str:
     """What an action or the domain said, in the language of this call where the catalogue has it, else as it is."""
     return _(text.text, **text.values) if isinstance(text, Told) else translated(text)
-
-
-@cache
-def _parsed(name: str) -> Locale:
-    return Locale.parse(name.replace("-", "_"))
 
 
 @cache

@@ -4,16 +4,26 @@ import re
 from importlib.resources import files
 
 import pytest
+from babel import Locale
 
-from app.notify.texts import LANGUAGES, facts_of, table
+from app.domain.languages import LANGUAGES
+from app.notify.texts import facts_of, table
 
-every = pytest.mark.parametrize("language", LANGUAGES)
+TABLES = sorted(path.name.removesuffix(".toml") for path in files("app.notify").joinpath("languages").iterdir())
+every = pytest.mark.parametrize("language", TABLES)
 PLURAL = re.compile(r"\.(zero|one|two|few|many|other)$")
 
 
-def test_every_table_is_offered() -> None:
-    tables = {path.name.removesuffix(".toml") for path in files("app.notify").joinpath("languages").iterdir()}
-    assert tables == set(LANGUAGES)
+def test_every_offered_language_has_a_table() -> None:
+    assert set(LANGUAGES) <= set(TABLES)
+
+
+@every
+def test_every_number_has_its_form(language: str) -> None:
+    locale = Locale.parse(language.replace("-", "_"))
+    texts = table(language)
+    for name in {PLURAL.sub("", each) for each in texts if PLURAL.search(each)}:
+        assert all(f"{name}.{locale.plural_form(n)}" in texts for n in range(1000)), name
 
 
 @every
