@@ -24,13 +24,6 @@ def test_the_template_holds_exactly_what_pages_say(template: Catalog) -> None:
     assert catalogues.written(template) == catalogues.TEMPLATE.read_bytes(), "run `make languages`"
 
 
-def test_every_catalogue_holds_the_texts_of_the_template(template: Catalog) -> None:
-    for name in catalogues.names():
-        stale = [each for each in catalogues.faults(name, template) if each.startswith(("not gathered", "gone"))]
-        assert not stale, "run `make languages`"
-    assert len(template) > 1000
-
-
 def test_an_offered_language_misses_no_text_and_changes_neither_facts_nor_markup(template: Catalog) -> None:
     for name in set(LANGUAGES) - {"en"}:
         assert list(catalogues.faults(name, template)) == []
