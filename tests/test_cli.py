@@ -290,3 +290,24 @@ def test_every_command_says_what_it_does() -> None:
     for name in "serve worker migrate apply verify export checkpoint doctor demo keys client accounts".split():
         assert f" {name} " in listed
         assert len(CliRunner().invoke(app, [name, "--help"]).output) > 200
+
+
+def test_a_log_that_lost_signed_entries_is_succeeded_once_the_operator_says_its_code(shell: Shell) -> None:
+    shell.done("checkpoint", CODE)
+    refused = shell.run("checkpoint", "succeed", CODE, "--confirm", CODE)
+    assert refused.returncode == 1
+    assert "nothing to succeed" in refused.stderr
+    (kept,) = (shell.folder / "var/checkpoints").glob(f"*{CODE}.json")
+    signed = json.loads(kept.read_text())
+    kept.write_text(json.dumps({**signed, "size": signed["size"] + 5}))  # as after an older backup
+    unsure = shell.run("checkpoint", "succeed", CODE, "--confirm", "01OTHER")
+    assert unsure.returncode == 1
+    assert "5 entries that were signed are given up for good" in unsure.stderr
+    assert "nothing was changed" in unsure.stderr
+    told = shell.done("checkpoint", "succeed", CODE, "--confirm", CODE)
+    assert f"/{CODE}/2 continues " in told
+    assert f"Enrolment code of {CODE}: " in told
+    assert shell.done("checkpoint", CODE).startswith(f"countersign.localhost/{CODE}/2\n1\n")
+    assert f"countersign.localhost/{CODE}/2+" in shell.done("keys", "list")
+    assert "agrees" in shell.done("doctor")
+    assert shell.run("checkpoint", "succeed").returncode == 2

@@ -28,7 +28,7 @@ from tests.fixtures.postgres import PostgresServer
 async def backup(world: World, request: pytest.FixtureRequest) -> str:
     """Copy the whole database as it is; the copy's URL."""
     if world.owner_url is None:
-        copy = world.directory / "backup.db"
+        copy = world.directory / f"backup-{secrets.token_hex(6)}.db"
         with sqlite3.connect(world.services.database.engine.url.database or "") as there, sqlite3.connect(copy) as here:
             there.backup(here)
         here.close()
