@@ -76,7 +76,7 @@ def checkpoint(
     Restore the missing entries instead wherever you can.
     """
     match words:
-        case [code]:
+        case [code] if code != "succeed":
             typer.echo(with_services(lambda services: sign_checkpoint(services, code)), nl=False)
         case ["succeed", code]:
             _succeed(code, confirm)
