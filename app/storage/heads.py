@@ -86,7 +86,7 @@ class FileHeads:
 
 
 def doubt_of(heads: FileHeads, origin: str, size: int) -> Unavailable | None:
-    """Why a log of this size is not to be relied on, where it is not: more of it was signed, or another continues it."""
+    """Why a log of this size is not to be relied on, where it is not: more was signed, or another continues it."""
     try:
         signed = heads.read(origin)
     except HeadStoreError as error:
