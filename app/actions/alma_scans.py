@@ -27,7 +27,7 @@ from app.domain.rows_of_text import Unreadable
 from app.domain.scan import Extract, matters
 from app.domain.user_file import MAX_KEPT, Seen
 from app.domain.user_json import is_ordinary, read_user
-from app.identity.alma import AlmaError, AlmaUsers, Rest
+from app.identity.alma import LONGEST_WAIT_S, AlmaError, AlmaUsers, Rest
 from app.storage import institutions
 from app.storage import scans as rows
 from app.storage.scans import ScanRow
@@ -36,7 +36,10 @@ from app.tokens.secrets import SealBroken
 
 EVERY = timedelta(hours=24)
 AFTER_FAILURE = timedelta(hours=1)
-SILENCE = timedelta(minutes=20)
+SILENCE = timedelta(minutes=10)
+"""Longer than Alma may let one answer wait, with all that is tried in between."""
+PATIENCE_S = 20.0
+"""For so long a scan that a client waits for may be held up at once."""
 TELL_EVERY_S = 2.0
 BATCH = 4
 
@@ -65,7 +68,7 @@ async def scan_now(
 ) -> tuple[Read, ScanRow]:
     """Read an environment's Alma for a client that waits; to be completed. Raises `Refused`, also scan-failed."""
     row = await _begin(services, code, environment, caller.cli, "running")
-    return await _read(services, row, rest)
+    return await _read(services, row, rest, longest=PATIENCE_S)
 
 
 async def scan_at_once(services: Services, code: str, environment: str, shown: Shown | None) -> Scanned:
@@ -127,18 +130,20 @@ async def _run(services: Services, row: ScanRow, rest: Rest) -> Scanned | None:
         return None  # its row says why
 
 
-async def _read(services: Services, row: ScanRow, rest: Rest, shown: Shown | None = None) -> tuple[Read, ScanRow]:
+async def _read(
+    services: Services, row: ScanRow, rest: Rest, shown: Shown | None = None, *, longest: float = LONGEST_WAIT_S
+) -> tuple[Read, ScanRow]:
     """Read all users; what the row has become by then. Raises `Refused` scan-failed, which the row tells too."""
     progress = _Progress(services, row, shown)
     try:
-        alma = await _alma(services, row, rest)
+        alma = await _alma(services, row, rest, longest)
         return await read_alma(alma, row.environment, progress.tell), progress.row
     except (AlmaError, Unreadable) as error:
         await progress.fail(str(error))
         raise Refused(Refusal("scan-failed", told("%(error)s. Nothing was changed.", error=error))) from None
 
 
-async def _alma(services: Services, row: ScanRow, rest: Rest) -> AlmaUsers:
+async def _alma(services: Services, row: ScanRow, rest: Rest, longest: float) -> AlmaUsers:
     """The API by its address and key. Raises `AlmaError`."""
     async with services.database.read() as tx:
         kept = await institutions.environment_secrets(tx, row.log)
@@ -151,7 +156,7 @@ async def _alma(services: Services, row: ScanRow, rest: Rest) -> AlmaUsers:
         ).decode()
     except SealBroken:
         raise AlmaError("The API key does not open for this address: give the environment both anew") from None
-    return AlmaUsers(services.webhooks, found.alma_api_base, key, rest=rest)
+    return AlmaUsers(services.webhooks, found.alma_api_base, key, rest=rest, longest=longest)
 
 
 async def read_alma(alma: AlmaUsers, environment: str, tell: Tell) -> Read:
@@ -159,24 +164,29 @@ async def read_alma(alma: AlmaUsers, environment: str, tell: Tell) -> Read:
 
     Raises `AlmaError`, `Unreadable`.
     """
-    seen, digest, wanted, told, total = Seen(), sha256(), {name: name for name in ACCOUNTS}, 0, 0
+    seen, digest, listed, told, total = Seen(), sha256(), dict[str, str](), 0, 0
     async for page in alma.pages():
         digest.update(page.body)
+        if not page.joins:
+            seen.faults.add(told + 1, "the list of users changed too much while it was read; somebody may be missing")
         for value in page.users:
             told += 1
             user = None if is_ordinary(value) else read_user(value)
             if user is not None and matters(user):
-                wanted[user.primary_id.strip().lower()] = user.primary_id
+                listed[user.primary_id.strip().lower()] = user.primary_id
             elif user is None and not is_ordinary(value):
                 seen.faults.add(told, "it is no user that has a primary_id and readable names")
         total = page.total
         await tell(told, total)
-        if len(wanted) > MAX_KEPT:
+        if len(listed) > MAX_KEPT:
             raise Unreadable(f"More than {MAX_KEPT} users are named like the vendor")
+    if told == 0:
+        raise Unreadable("Alma lists no users")
     if told < total:
         seen.faults.add(told + 1, f"Alma tells of {total} users and listed {told}")
-    for primary_id in wanted.values():
-        await _look(alma, primary_id, seen, digest.update)
+    for name in dict.fromkeys([*ACCOUNTS, *listed]):
+        await _look(alma, name, listed.get(name), seen, digest.update)
+        await tell(told, total)
     extract = Extract(
         environment,
         "alma",
@@ -189,13 +199,18 @@ async def read_alma(alma: AlmaUsers, environment: str, tell: Tell) -> Read:
     return Read(extract, tuple(seen.faults.told))
 
 
-async def _look(alma: AlmaUsers, primary_id: str, seen: Seen, note: Callable[[bytes], None]) -> None:
-    value = await alma.user(primary_id)
+async def _look(alma: AlmaUsers, name: str, listed: str | None, seen: Seen, note: Callable[[bytes], None]) -> None:
+    """Read a user whole. Where Alma listed nobody of this id, somebody else of whom it is a barcode is nobody too."""
+    value = await alma.user(name if listed is None else listed)
     if value is None:
         return
     user = read_user(value)
     if user is None:
         raise AlmaError("Alma answered for a user in another form than its description has")
+    if user.primary_id.strip().lower() != name:
+        if listed is None:
+            return
+        raise AlmaError("Alma answered for one user with another")
     note(user.primary_id.encode())
     seen.take(user)
 

@@ -19,7 +19,7 @@ from app.storage import idempotency
 from app.storage.database import Joined, Transaction
 from app.storage.idempotency import Answer
 
-__all__ = ["KEY_LIFE", "Answer", "Key", "once"]
+__all__ = ["KEY_LIFE", "Answer", "Key", "kept", "once"]
 
 KEY_LIFE = timedelta(hours=24)
 
@@ -48,9 +48,9 @@ async def once(
         return await act(services)
     async with services.database.begin(log) as tx:
         now = await tx.now()
-        kept = await idempotency.reserve(tx, client, key.key, key.fingerprint, now, now + KEY_LIFE)
-        if kept is not None:
-            return replace(kept, body=services.secrets.open(_label(client, key), kept.body), replayed=True)
+        found = await idempotency.reserve(tx, client, key.key, key.fingerprint, now, now + KEY_LIFE)
+        if found is not None:
+            return _replayed(services, client, key, found)
         outcome = await _inside(services, tx, act)
         if isinstance(outcome, Answer):
             sealed = services.secrets.seal(_label(client, key), outcome.body)  # it may hold names, or a new secret
@@ -58,6 +58,19 @@ async def once(
             return outcome
         await idempotency.release(tx, client, key.key)
     raise outcome
+
+
+async def kept(services: Services, client: str, key: Key | None) -> Answer | None:
+    """The answer that the same key had before, for what costs much before `once` is reached. Raises `Refused`."""
+    if key is None:
+        return None
+    async with services.database.read() as tx:
+        found = await idempotency.read(tx, client, key.key, key.fingerprint, await tx.now())
+    return None if found is None else _replayed(services, client, key, found)
+
+
+def _replayed(services: Services, client: str, key: Key, found: Answer) -> Answer:
+    return replace(found, body=services.secrets.open(_label(client, key), found.body), replayed=True)
 
 
 async def _inside(

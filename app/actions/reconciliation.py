@@ -30,7 +30,6 @@ from app.domain.finding import NOT_RECONCILED
 from app.domain.institution import Institution
 from app.domain.kinds import is_code
 from app.domain.languages import msg, told
-from app.domain.reconciled_days import Period
 from app.domain.reconciliation import IMPL, TOLERANCE, Match, SignIn, Stay, describe, kind_of, lasted, match
 from app.domain.session import ENDED, State
 from app.domain.sign_in_extract import Extract
@@ -69,7 +68,8 @@ _Judged = tuple[bytes, SignIn, Match | None]
 class Given:
     """What was given: the sign-ins of vendor accounts among `rows` records of whomever, by their keys.
 
-    `sha256`: of the whole input; `broken`: how many of its rows could not be used.
+    `sha256`: of the whole input; `broken`: how many of its rows could not be used, `unread`: how many of those may be
+    a sign-in of these days. Records of which some cannot be read are matched, and make no day reconciled.
     """
 
     environment: str
@@ -80,6 +80,7 @@ class Given:
     sha256: str
     rows: int
     broken: int = 0
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ async def _judge(book: Ledger, actor: Actor, given: Given, kept: Mapping[str, by
     await _tell(book, actor, given, matched, kept)
     opened = await _open(book, actor, given, fresh)
     rows = [_row(book, given, place, each, opened.get(each[0])) for each in fresh]
-    span = (given.begins, given.ends, given.source, len(records), matched, book.now)
+    span = (given.begins, given.ends, given.source, len(records), matched, book.now, given.unread)
     await sign_ins.add(book.tx, ReconciliationRow(book.code, place, given.environment, *span), rows)
     await _keep_days(book, actor, given)
     await book.append()
@@ -245,7 +246,7 @@ async def _keep_days(book: Ledger, actor: Actor, given: Given) -> None:
     """Open a finding for each day that was left out, and close those of days for which records are here now."""
     zone = ZoneInfo(book.institution.time_zone)
     told = await sign_ins.reconciled(book.tx, book.code, given.environment)
-    known = calendar.covered(Period(each.begins, each.ends, each.at) for each in told)
+    known = sign_ins.covered(told)
     missing = calendar.left_out(known, zone, MAX_DAYS)
     await open_findings(book, actor, await unseen(book, [_day(given.environment, day) for day in missing]))
     here = [

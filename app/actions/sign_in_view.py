@@ -15,7 +15,7 @@ from app.domain import reconciled_days as calendar
 from app.domain.errors import Refused
 from app.domain.institution import Institution
 from app.domain.kinds import VENDOR
-from app.domain.reconciled_days import Given, Period
+from app.domain.reconciled_days import Given
 from app.domain.window import Span
 from app.storage import institutions, sign_ins
 from app.storage.database import Transaction
@@ -76,7 +76,7 @@ async def _shown(tx: Transaction, state: Institution, name: str, visitor: Visito
     known = _Known(
         now=now,
         zone=zone,
-        given=calendar.covered(Period(each.begins, each.ends, each.at) for each in told),
+        given=sign_ins.covered(told),
         granted=[each for each in await windows(tx, state.code, whole, now, name) if each.kind == "win"],
         sign_ins=seen[:MOST],
     )

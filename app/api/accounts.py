@@ -127,29 +127,35 @@ async def scan(caller: Keeper, services: ServicesDep, code: str, request: Reques
     keeps(caller)
     key_of(request)
     fingerprint = sha256(asked(request))
-    read, row = await _read(services, caller, code, request, fingerprint.update)
+    sent = await _read(services, code, request, fingerprint.update)
+    once = streamed(request, services, fingerprint.digest())
+    row: ScanRow | None = None
+    if isinstance(sent, str):
+        if (before := await once.kept(caller)) is not None:
+            return before  # what was answered is not asked of Alma again
+        read, row = await alma_scans.scan_now(services, caller, code, sent)
+    else:
+        read = sent
 
     async def act(inside: Services) -> Response:
         actor = Actor("client", caller.cli)
         done = await scans.complete(inside, actor, code, read, asked_by=caller.cli, scan=row)
         return Response(_answer(done).model_dump_json(), 201, media_type=JSON)
 
-    return await streamed(request, services, fingerprint.digest())(caller, act)
+    return await once(caller, act)
 
 
-async def _read(
-    services: Services, caller: Caller, code: str, request: Request, note: Callable[[bytes], None]
-) -> tuple[Read, ScanRow | None]:
-    """What was sent, or what Alma told; and the row of a scan that has one already."""
+async def _read(services: Services, code: str, request: Request, note: Callable[[bytes], None]) -> Read | str:
+    """What was sent; or the environment whose Alma is to be read."""
     kind = media_type(request)
     if kind not in {JSON, CSV}:
         raise Refused(Refusal("unsupported-media-type", f"Send users as {JSON} or {CSV}."))
     reading = scans.reading(kind)
     await scans.read_file(reading, _noted(request.stream(), note))
     if isinstance(reading.reader, JsonReader):
-        return await _of_json(services, caller, code, reading, reading.reader)
+        return await _of_json(services, code, reading, reading.reader)
     environment = await scans.judge_environment(services, code, request.query_params.get("environment"))
-    return scans.finish_file(reading, environment), None
+    return scans.finish_file(reading, environment)
 
 
 async def _noted(pieces: AsyncIterator[bytes], note: Callable[[bytes], None]) -> AsyncIterator[bytes]:
@@ -158,18 +164,16 @@ async def _noted(pieces: AsyncIterator[bytes], note: Callable[[bytes], None]) ->
         yield piece
 
 
-async def _of_json(
-    services: Services, caller: Caller, code: str, reading: Reading, reader: JsonReader
-) -> tuple[Read, ScanRow | None]:
+async def _of_json(services: Services, code: str, reading: Reading, reader: JsonReader) -> Read | str:
     asks = scans.members(reader)
     if asks.keys() - {"environment", "source", "total_record_count"}:
         raise Refused(Refusal.of_field("", "There are fields that are not of a scan; leave them out."))
     environment = await scans.judge_environment(services, code, asks.get("environment"))
     if "source" not in asks:
-        return scans.finish_file(reading, environment), None
+        return scans.finish_file(reading, environment)
     if asks["source"] != "alma" or reader.had_list:
         raise Refused(Refusal.of_field("/source", "Give users, or `alma` as the source, and not both."))
-    return await alma_scans.scan_now(services, caller, code, environment)
+    return environment
 
 
 def _answer(done: Scanned) -> answers.AccountScan:

@@ -20,6 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from app.actions.once import Answer, Key
+from app.actions.once import kept as kept_answer
 from app.actions.once import once as answer_once
 from app.actions.services import Services
 from app.api.guard import ServicesDep
@@ -62,9 +63,17 @@ class Once:
             headers = {name: value for name, value in response.headers.items() if name != "content-length"}
             return Answer(response.status_code, headers, bytes(response.body))
 
-        answer = await answer_once(self.services, caller.cli, self.key, acted, log)
-        replayed = {"Idempotency-Replayed": "true"} if answer.replayed else {}
-        return Response(answer.body, answer.status, dict(answer.headers) | replayed)
+        return _response(await answer_once(self.services, caller.cli, self.key, acted, log))
+
+    async def kept(self, caller: Caller) -> Response | None:
+        """The answer given before, if there is one, without doing anything. Raises `Refused` for the key."""
+        answer = await kept_answer(self.services, caller.cli, self.key)
+        return None if answer is None else _response(answer)
+
+
+def _response(answer: Answer) -> Response:
+    replayed = {"Idempotency-Replayed": "true"} if answer.replayed else {}
+    return Response(answer.body, answer.status, dict(answer.headers) | replayed)
 
 
 async def once(request: Request, services: ServicesDep, idempotency_key: IdempotencyKey = None) -> Once:

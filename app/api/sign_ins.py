@@ -76,7 +76,8 @@ async def reconcile(
     JSON as described; or a file as `text/csv`, with `environment`, `from`, `to` and `source` in the query: an export
     of Alma Analytics (Security Events), Alma's staff login report, or any table with the columns `at`, `user_name`,
     `ip`, `result`. In UTF-8, or UTF-16 with its byte order mark. Times without an offset are of the institution's zone.
-    Rows that cannot be used are told by their lines, and the others are used.
+    Rows that cannot be used are told by their lines, and the others are used; where it cannot be read whose sign-in a
+    row is, or when it was, no day counts as reconciled.
     """
     zone = await reconciliation.time_zone(services, caller, code)
     call = _Records(request.scope, request.receive)
@@ -137,5 +138,5 @@ async def _read(call: Call, query: schemas.SignInsQuery, zone: tzinfo) -> tuple[
     except (Unreadable, TooMany) as error:
         raise Refused(Refusal("validation", f"This file cannot be used: {error}. Nothing was changed.")) from error
     whole = f"sha256:{digest.hexdigest()}"
-    given = Given(environment, begins, ends, source, file.sign_ins, whole, file.rows, file.faults.count)
+    given = Given(environment, begins, ends, source, file.sign_ins, whole, file.rows, file.faults.count, file.unread)
     return file, given, fingerprint.digest()

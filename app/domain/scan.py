@@ -85,12 +85,17 @@ def judge_user(user: User) -> Wrong | None:
             wrong = user.is_active or bool(user.roles)
             return Wrong(SUPPORT_ACTIVE, key, describe(user)) if wrong else None
         case "exl_api":
-            staff = [role for role in user.roles if role.strip().lower() not in _NO_STAFF]
+            staff = [role for role in user.roles if not is_patron(role)]
             return Wrong(API_STAFF, key, describe(user)) if staff else None
         case "exl_impl":
             known = any(same(user.name, name) for name in ACCOUNTS["exl_impl"].names)
             return None if known else Wrong(IMPL_CHANGED, key, describe(user))
     return Wrong(UNINTENDED, key, describe(user)) if matters(user) else None
+
+
+def is_patron(role: object) -> bool:
+    """Whether a role, by its name or by its type, is the one that lets nobody act as staff."""
+    return isinstance(role, str) and role.strip().lower() in _NO_STAFF
 
 
 def describe(user: User) -> str:

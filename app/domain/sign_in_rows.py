@@ -25,6 +25,7 @@ MAX_SIGN_INS = 200_000
 """Sign-ins of vendor accounts in one file."""
 MAX_RESULT = 200
 _MAX_USERS = 4096
+_UNSEEN = frozenset({"Cf", "Cc", "Cs", "Mn"})
 
 
 class TooMany(ValueError):
@@ -68,7 +69,9 @@ def account_of(user_name: str) -> str | None:
 
 
 def _plain(name: str) -> str:
-    seen = "".join(char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char) != "Cf")
+    # What is not seen, or not of the file's encoding, is no other name: who hides behind it is meant all the same.
+    known = unicodedata.normalize("NFKC", name).replace("\ufffd", "")
+    seen = "".join(char for char in known if char.isspace() or unicodedata.category(char) not in _UNSEEN)
     return " ".join(seen.split()).casefold()
 
 
@@ -138,6 +141,7 @@ class SignInFile:
     def __init__(self, begins: datetime, ends: datetime, zone: tzinfo, dates: Dates = Dates.ISO) -> None:
         self.sign_ins: dict[bytes, SignIn] = {}
         self.rows = 0
+        self.outside = 0
         self._period = begins, ends
         self._zone, self._dates = zone, dates
         self._place: dict[str, int] = {}
@@ -148,6 +152,11 @@ class SignInFile:
     def faults(self) -> Faults:
         """The rows that could not be used."""
         return self._reader.faults
+
+    @property
+    def unread(self) -> int:
+        """How many of them may be a sign-in of the period: nobody can read whose, or when."""
+        return self.faults.count - self.outside
 
     def feed(self, piece: bytes) -> None:
         """Read on. Raises `Unreadable`, `TooMany`."""
@@ -196,6 +205,7 @@ class SignInFile:
             return
         begins, ends = self._period
         if not any(begins <= each <= ends for each in read):
+            self.outside += 1
             self.faults.add(line, "its time lies outside the period that is given")
             return
         said = ": ".join(filter(None, (self._field(row, "result"), self._field(row, "part"))))

@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 from app.domain.accounts import ACCOUNTS
 from app.domain.names import may_be_vendors
 from app.domain.rows_of_text import Unreadable
-from app.domain.scan import TEXTS, User
+from app.domain.scan import INACTIVE, TEXTS, User, is_patron
 from app.domain.user_file import BOM, MAX_ROW, Seen, is_clean, made
 
 _Step = Callable[[int], int | None]
@@ -232,11 +232,14 @@ def _role(role: Any) -> str:
         return role.strip()
     if not isinstance(role, Mapping):
         return _UNREADABLE
-    if (_text(role.get("status")) or "ACTIVE").upper() != "ACTIVE":
+    if (_text(role.get("status")) or "").strip().upper() == INACTIVE:
         return ""
     kind = role.get("role_type")
-    named = kind.get("desc") or kind.get("value") if isinstance(kind, Mapping) else kind
-    return named if isinstance(named, str) and named and is_clean(named) else _UNREADABLE
+    named, of_type = (kind.get("desc"), kind.get("value")) if isinstance(kind, Mapping) else (kind, None)
+    if not isinstance(named := named or of_type, str) or not named.strip() or not is_clean(named):
+        return _UNREADABLE
+    # A type of another number than the name's own is told too: a name is what somebody wrote beside it.
+    return f"{named} ({of_type})" if is_patron(named) and of_type is not None and not is_patron(of_type) else named
 
 
 def _text(value: Any) -> str | None:

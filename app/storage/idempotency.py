@@ -54,6 +54,14 @@ async def reserve(
     return None if reserved else await _kept(tx, client, key, fingerprint)
 
 
+async def read(tx: Transaction, client: str, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
+    """The answer that is kept, where there is one; reserves nothing. Raises `Refused` as `reserve`."""
+    known = sa.select(_TABLE.c.key).where(_TABLE.c.client == client, _TABLE.c.key == key, _TABLE.c.expires_at > now)
+    if (await tx.connection.execute(known)).first() is None:
+        return None
+    return await _kept(tx, client, key, fingerprint)
+
+
 @cache
 def _reserve(dialect: Dialect) -> sa.Executable:
     names = ("client", "key", "fingerprint", "expires_at")

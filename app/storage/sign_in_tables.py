@@ -38,6 +38,7 @@ reconciliations = sa.Table(
     Column("records", Integer, nullable=False),
     Column("matched", Integer, nullable=False),
     Column("at", Instant, nullable=False),
+    Column("unread", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("log", "idx"),
     Index(None, "log", "environment", "ends"),
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from app.domain import reconciled_days
+from app.domain.reconciled_days import Period
+from app.domain.window import Span
 from app.storage import tables
 from app.storage.columns import select_rows, values_of
 from app.storage.database import Transaction
@@ -38,7 +41,10 @@ class SignInRow:
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationRow:
-    """Records of an environment from `begins` to `ends` were given `at` an instant; `idx` is the entry that says so."""
+    """Records of an environment from `begins` to `ends` were given `at` an instant; `idx` is the entry that says so.
+
+    `unread`: how many of them could not be read, and may be sign-ins.
+    """
 
     log: str
     idx: int
@@ -49,6 +55,12 @@ class ReconciliationRow:
     records: int
     matched: int
     at: datetime
+    unread: int = 0
+
+
+def covered(rows: Iterable[ReconciliationRow]) -> list[Span]:
+    """The time for which sign-ins are known: that of records which could all be read."""
+    return reconciled_days.covered(Period(each.begins, each.ends, each.at) for each in rows if not each.unread)
 
 
 async def add(tx: Transaction, row: ReconciliationRow, judged: Sequence[SignInRow]) -> None:

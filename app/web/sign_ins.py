@@ -74,7 +74,7 @@ def _given(form: Form, visitor: Visitor) -> tuple[Given, Faults]:
         raise Refused(Refusal.of_field("/rows", f"These rows cannot be used: {error}.")) from error
     digest = f"sha256:{sha256(data).hexdigest()}"
     span = (form.one("environment"), begins[0], ends[1])
-    return Given(*span, "institution", file.sign_ins, digest, file.rows, file.faults.count), file.faults
+    return Given(*span, "institution", file.sign_ins, digest, file.rows, file.faults.count, file.unread), file.faults
 
 
 def _day(form: Form, name: str, zone: ZoneInfo) -> tuple[datetime, datetime]:

@@ -175,6 +175,27 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+async def test_records_of_which_some_cannot_be_read_make_no_day_reconciled(enrolled: World) -> None:
+    world, day = enrolled, timedelta(days=1)
+    now = world.now()
+    await give(world, [], begins=now - 6 * day, ends=now - 5 * day)
+    await give(world, [], begins=now - 2 * day, ends=now - day)
+
+    async def missing() -> int:
+        listed = await findings.page(world.services, world.caller, CODE, 50, None)
+        return sum(each.row.kind == "day-not-reconciled" and each.row.state != "closed" for each in listed)
+
+    left_out = await missing()
+    assert left_out > 0
+    whole = {"begins": now - 6 * day, "ends": now - day}
+    stray = sign_in(now - 3 * day)
+    assert len((await give(world, [stray], **whole, broken=1, unread=1)).opened) == 1  # what can be read is used
+    assert await missing() == left_out
+    await give(world, [stray], **whole, broken=1)
+    assert await missing() == 0
+    assert await problems(world) == set()
+
+
 async def test_what_cannot_be_judged_changes_nothing(enrolled: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world = enrolled
     for name, (changes, problem) in REFUSED.items():

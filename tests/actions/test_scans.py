@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -113,12 +114,7 @@ async def test_every_page_is_read_and_only_who_matters_is_asked_for(enrolled: Wo
     row = await swept(enrolled)
     assert (row.state, row.users, row.total) == ("done", 354, 354)
     lists = [call for call in alma.calls if call.startswith("/almaws/v1/users?")]
-    assert [next(part for part in (f"offset={n}&" for n in range(0, 400, 100)) if part in call) for call in lists] == [
-        "offset=0&",
-        "offset=100&",
-        "offset=200&",
-        "offset=300&",
-    ]
+    assert [parse_qs(urlsplit(call).query)["offset"] for call in lists] == [["0"], ["95"], ["190"], ["285"]]
     assert len(alma.calls) - len(lists) == 3
 
 
@@ -142,6 +138,7 @@ async def test_throttling_and_faults_are_waited_out(enrolled: World, alma: Alma)
         (["garbage"], "not answer in JSON"),
         ([404], "404"),
         ([302], "redirect"),
+        ([429], "asks to wait"),
     ],
 )
 async def test_what_cannot_be_read_changes_nothing_and_says_why(
@@ -149,6 +146,7 @@ async def test_what_cannot_be_read_changes_nothing_and_says_why(
 ) -> None:
     world = enrolled
     size, alma.users, alma.faults = len(await trail(world)), list(WRONG), faults
+    alma.after = "86400" if faults == [429] else "3"
     row = await swept(world)
     assert row.state == "failed"
     assert words in (row.problem or "")
@@ -158,6 +156,34 @@ async def test_what_cannot_be_read_changes_nothing_and_says_why(
     world.skip(timedelta(minutes=2))
     assert await alma_scans.sweep(world.services, rest=Rest()) == 1
     assert len(await standing(world)) == 4
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+async def test_an_alma_that_lists_nobody_or_tells_of_another_user_changes_nothing(enrolled: World, alma: Alma) -> None:
+    alma.users = list(WRONG)
+    await swept(enrolled)
+    size = len(await trail(enrolled))
+    for says, words in (
+        (lambda _: {"total_record_count": 0}, "lists no users"),
+        (lambda target: None if "users?" in target else CLEAN[-1], "one user with another"),
+    ):
+        alma.says = says
+        row = await swept(enrolled)
+        assert (row.state, words in (row.problem or "")) == ("failed", True)
+    assert len(await trail(enrolled)) == size
+    assert len(await standing(enrolled)) == 4
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+async def test_a_list_that_shifts_while_it_is_read_hides_nobody(enrolled: World, alma: Alma) -> None:
+    alma.users = [*CLEAN, *(user(f"a{n:04}", "Anna", "Meier") for n in range(150))]
+    alma.users.append(user("a0110b", "Ex", "Libris"))
+    alma.meanwhile = lambda users: users.__setitem__(
+        slice(None), sorted(users, key=lambda each: each["primary_id"])[20:]
+    )
+    row = await swept(enrolled)
+    assert (row.state, (row.seen or {})["broken"]) == ("done", 0)
+    assert await standing(enrolled) == {"unintended-user": "open"}
 
 
 @pytest.mark.parametrize("world", ["sqlite"], indirect=True)
@@ -222,7 +248,7 @@ async def test_a_scan_asked_for_waits_and_shows_how_far_it_is(enrolled: World, a
     async def look(_: float) -> None:
         seen.append(await newest(world))
 
-    alma.faults, alma.faults_at = [429, 429], "offset=100&"
+    alma.faults, alma.faults_at = [429, 429], "offset=95&"
     await alma_scans.sweep(world.services, rest=look)
     assert [(each.state, each.users, each.total) for each in seen] == [("running", 100, 154)] * 2
     assert (await newest(world)).id == asked

@@ -124,3 +124,16 @@ async def test_the_service_reads_alma_itself(calls: Api) -> None:
             "Alma did not answer in JSON. Nothing was changed.",
         )
         assert KEY not in answer.text
+
+
+async def test_a_key_that_was_answered_asks_alma_nothing_again(calls: Api) -> None:
+    head = await keeper(calls) | {"Idempotency-Key": "scan-1"}
+    async with run_alma(user("exl_impl", "Ex Libris", "Staff")) as alma:
+        await let(calls.world.services, alma, KEY, PLACE)
+        first = await calls.http.post(SCANS, json={"environment": PLACE, "source": "alma"}, headers=head)
+        asked = len(alma.calls)
+        again = await calls.http.post(SCANS, json={"environment": PLACE, "source": "alma"}, headers=head)
+        assert (again.status_code, again.content, len(alma.calls)) == (201, first.content, asked)
+        assert again.headers["Idempotency-Replayed"] == "true"
+        other = await calls.http.post(SCANS, json={"source": "alma", "environment": PLACE}, headers=head)
+        assert (other.status_code, len(alma.calls)) == (422, asked)

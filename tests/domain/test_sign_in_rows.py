@@ -84,11 +84,22 @@ def test_rows_that_cannot_be_used_are_told_and_the_rest_is_used() -> None:
         (5, "it names no user"),
     ]
     assert [each.ip for each in file.sign_ins.values()] == [None]
+    assert (file.faults.count, file.unread) == (4, 3)  # the time of one is known
 
 
 @pytest.mark.parametrize(
     "name",
-    ["exl_impl", "EXL_IMPL", " exl_impl ", "exl\u200b_impl", "Staff, Ex Libris", '="exl_impl"', "ｅｘｌ＿ｉｍｐｌ"],
+    [
+        "exl_impl",
+        "EXL_IMPL",
+        " exl_impl ",
+        "exl\u200b_impl",
+        "Staff, Ex Libris",
+        '="exl_impl"',
+        "ｅｘｌ＿ｉｍｐｌ",
+        "exl\x00_impl",
+        "exl\ufffd_impl",
+    ],
 )
 def test_the_account_is_known_however_its_name_is_written(name: str) -> None:
     quoted = '"' + name.replace('"', '""') + '"'

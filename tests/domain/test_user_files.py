@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.rows_of_text import Unreadable
-from app.domain.scan import Extract, User, read_extracts
+from app.domain.scan import Extract, User, judge_user, read_extracts
 from app.domain.user_csv import CsvReader
 from app.domain.user_file import COLUMNS, Reading
-from app.domain.user_json import JsonReader
+from app.domain.user_json import JsonReader, read_user
 from tests.counts import times
 
 HEAD = ",".join(COLUMNS)
@@ -180,6 +180,29 @@ def test_memory_does_not_grow_with_the_file(source: str, made: object) -> None:
         tracemalloc.stop()
     assert (extract.users, extract.broken) == (count, 0)
     assert peak < 4 << 20
+
+
+@pytest.mark.parametrize(
+    "role,kept",
+    [
+        ({"role_type": {"value": "200", "desc": "Patron"}}, ("Patron",)),
+        ({"role_type": {"value": "21", "desc": "Patron"}}, ("Patron (21)",)),
+        ({"role_type": {"desc": "Patron"}}, ("Patron",)),
+        ({"role_type": {"value": "200"}}, ("200",)),
+        ({"status": {"value": "INACTIVE"}, "role_type": {"value": "21", "desc": "Admin"}}, ()),
+        ({"status": {"value": "SUSPENDED"}, "role_type": {"value": "21", "desc": "Admin"}}, ("Admin",)),
+        ({"role_type": {"value": ["21"]}}, ("unreadable role",)),
+        (None, ("unreadable role",)),
+    ],
+)
+def test_a_role_is_told_by_its_type_and_is_in_force_unless_it_says_that_it_is_not(
+    role: object, kept: tuple[str, ...]
+) -> None:
+    value = {"primary_id": "exl_api", "full_name": "API, Ex Libris", "user_role": [role]}
+    user = read_user(value)
+    assert user is not None
+    assert user.roles == kept
+    assert (judge_user(user) is None) == (set(kept) <= {"Patron", "200"})
 
 
 def test_more_vendors_users_than_a_mistake_can_be_are_refused() -> None:
