@@ -48,6 +48,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Services:
         ),
         smtp=_smtp(settings),
         mail_from=parseaddr(settings.mail_from)[1],
+        bounces_to=settings.bounce_address,
         base_url=settings.base_url,
         log_name=settings.log_name,
         requests_per_hour=settings.requests_per_hour,

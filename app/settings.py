@@ -49,6 +49,7 @@ class Settings:
     object_store: str
     smtp_url: str = field(repr=False)
     mail_from: str
+    bounce_address: str | None
     allow_private_networks: bool
     metrics_token: str | None = field(repr=False)
     requests_per_hour: int
@@ -192,6 +193,12 @@ def _mailbox(text: str) -> str:
     return text
 
 
+def _bounce_address(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,20}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", text):
+        raise ValueError("is no bare address whose part before the @ has at most 20 characters and no +")
+    return text
+
+
 def _metrics_token(text: str) -> str:
     if len(text) < 16:
         raise ValueError("has under 16 characters; make one with `openssl rand -hex 16`")
@@ -253,6 +260,7 @@ _TABLE = {
     "mail_from": _needed(
         _mailbox, "Countersign <countersign@countersign.localhost>", "give the address mails come from"
     ),
+    "bounce_address": _Spec(_bounce_address),
     "allow_private_networks": _Spec(_boolean, "false"),
     "metrics_token": _Spec(_metrics_token),
     "requests_per_hour": _Spec(_count, "600"),

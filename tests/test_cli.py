@@ -128,6 +128,19 @@ def test_a_world_is_shown_applied_and_then_as_declared(empty: Shell) -> None:
     assert empty.done("apply", "world.toml") == "Nothing to change.\n"
 
 
+def test_a_mail_that_came_back_is_piped_in_and_what_cannot_be_tried_is_tried_again(shell: Shell) -> None:
+    mail = shell.folder / "away.eml"
+    mail.write_text("To: bounces@countersign.example\n\nI am away.\n")
+    assert shell.done("bounce", mail) == "no report that a mail was given up; nothing is recorded\n"
+    with mail.open() as piped:
+        outcome = subprocess.run(
+            [COMMAND, "bounce"], cwd=shell.folder, env=shell.variables(), stdin=piped, capture_output=True, check=False
+        )
+    assert (outcome.returncode, outcome.stdout) == (0, b"no report that a mail was given up; nothing is recorded\n")
+    assert shell.run("bounce", mail, COUNTERSIGN_DATABASE_URL="sqlite:///var/none.db").returncode == 75
+    assert shell.run("bounce", mail, COUNTERSIGN_SMTP_URL="x").returncode == 75
+
+
 def test_a_world_that_cannot_be_is_told_line_by_line(empty: Shell) -> None:
     empty.done("migrate")
     (empty.folder / "world.toml").write_text(WORLD.replace("Europe/Vienna", "Vienna").replace('"admin"', '"boss"'))

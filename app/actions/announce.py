@@ -59,6 +59,11 @@ def label(name: str) -> str:
     return f"webhook/{name}"
 
 
+def address_label(name: str) -> str:
+    """The label under which the address of a channel is sealed."""
+    return f"webhook-address/{name}"
+
+
 def delivery_id(webhook: str, index: int) -> str:
     """The id of a delivery in the outbox; those of one log sort as their entries do."""
     return f"{webhook}/{index:012}"

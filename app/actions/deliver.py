@@ -7,18 +7,17 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
+from app.actions.bounces import failed_event, sender
 from app.actions.checkpoints import checkpoint
 from app.actions.ledger import write
 from app.actions.services import Services
 from app.domain.errors import Unavailable
-from app.domain.events import WORKER, Event
 from app.notify import facts, retries, smtp
 from app.notify.mail import Envelope, build
 from app.notify.messages import render
 from app.notify.smtp import Delivered, Permanent
 from app.storage import outbox
 from app.storage.outbox import OutboxRow
-from app.trail import canonical
 from app.trail.checkpoint import Checkpoint
 
 LEASE = timedelta(minutes=2)
@@ -48,7 +47,7 @@ async def deliver(services: Services) -> int:
 
 async def _deliver(services: Services, row: OutboxRow, settings: smtp.SmtpSettings) -> None:
     raw = row.rendered if row.rendered is not None else await _render(services, row)
-    verdicts = await smtp.send(settings, raw, services.mail_from, row.payload["to"])
+    verdicts = await smtp.send(settings, raw, sender(services, row.id), row.payload["to"])
     failed = [verdict for verdict in verdicts.values() if not isinstance(verdict, Delivered)]
     if not failed:
         async with services.database.begin() as tx:
@@ -57,9 +56,10 @@ async def _deliver(services: Services, row: OutboxRow, settings: smtp.SmtpSettin
     reason = failed[0].reason
     async with write(services, row.log) as book:
         due = retries.next_attempt(row.created_at, book.now, row.attempts, random.random())  # noqa: S311 -- jitter, no secret
-        if due is None or all(isinstance(verdict, Permanent) for verdict in failed):
+        permanent = all(isinstance(verdict, Permanent) for verdict in failed)
+        if due is None or permanent:
             if await outbox.failed(book.tx, row, reason):
-                book.add(_failed(row))
+                book.add(failed_event(row, permanent=permanent))
             await book.append()
         else:
             await outbox.retry(book.tx, row, due, reason)
@@ -84,12 +84,6 @@ async def _render(services: Services, row: OutboxRow) -> bytes:
     raw = build(message, envelope, receipt)
     async with services.database.begin() as tx:
         return await outbox.render(tx, row, raw)
-
-
-def _failed(row: OutboxRow) -> Event:
-    identifier = canonical.sha(row.payload["message_id"].encode())
-    data = {"message_id": identifier, "to": list(row.payload["people"]), "permanent": True}
-    return Event("mail.failed", row.log, WORKER, data)
 
 
 def _strings(values: Sequence[str]) -> tuple[str, ...]:

@@ -14,12 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.actions.announce import label
+from app.actions import chats
+from app.actions.announce import address_label, label
 from app.actions.services import Services
 from app.actions.views import RequestView, view_at
 from app.domain.errors import Unavailable
 from app.identity.errors import FetchError
 from app.notify import retries, webhook
+from app.notify.chat import FORMS
 from app.notify.webhook import Failed, Gone, Taken, Verdict
 from app.storage import outbox, requests, webhooks
 from app.storage.database import Transaction
@@ -82,7 +84,7 @@ async def _deliver(services: Services, row: OutboxRow, render: Render) -> bool:
     """Try one message; whether the endpoint may be asked with the next one at once."""
     async with services.database.read() as tx:
         told, now = await webhooks.told(tx, row.webhook or ""), await tx.now()
-        content = b"" if told is None else await _content(tx, services, row, render)
+        content = b"" if told is None else await _content(tx, services, told, row, render)
     if told is None:  # disabled or removed since, or its client revoked
         await _give_back(services, [row])
         return False
@@ -91,27 +93,30 @@ async def _deliver(services: Services, row: OutboxRow, render: Render) -> bool:
         return await _settle(tx, told.id, row, content, outcome)
 
 
-async def _content(tx: Transaction, services: Services, row: OutboxRow, render: Render) -> bytes:
+async def _content(tx: Transaction, services: Services, told: WebhookRow, row: OutboxRow, render: Render) -> bytes:
     if row.rendered is not None:
         return row.rendered
     request = await requests.read(tx, row.about or "", row.log)
     if request is None:  # no foreign key leads there, so say it aloud
         raise LookupError(row.about)
     view = await view_at(tx, request, row.payload["last"])
+    for form in FORMS:
+        if told.form == form:
+            return chats.message(services, form, row.payload["type"], view)
     return webhook.body(row.payload["type"], view.now, render(services, view))
 
 
 async def _try(services: Services, told: WebhookRow, row: OutboxRow, content: bytes, now: datetime) -> Verdict:
-    headers = webhook.headers(
-        keys(services.secrets, told, now),
-        row.payload["event"],
-        now,
-        content,
-        sequence=row.payload["sequence"],
-        sender=f"Countersign/{services.version}",
-    )
+    sender = f"Countersign/{services.version}"
+    if told.address is None:
+        signing, sequence = keys(services.secrets, told, now), row.payload["sequence"]
+        url = told.url
+        headers = webhook.headers(signing, row.payload["event"], now, content, sequence=sequence, sender=sender)
+    else:
+        url = services.secrets.open(address_label(told.id), told.address).decode()
+        headers = {"Content-Type": "application/json", "User-Agent": sender}
     try:
-        reply = await services.webhooks.post(told.url, content, headers)
+        reply = await services.webhooks.post(url, content, headers)
     except FetchError as error:
         return webhook.unreachable(error.problem)
     return webhook.verdict(reply.status, reply.retry_after)

@@ -30,8 +30,8 @@ class Services:
     `webhooks` posts to endpoints, witnesses' too, and reads users from Alma. A log that grew has a checkpoint published
     `checkpoint_every`.
     `base_url` has no slash at its end, `log_name` is the prefix of every log's origin, `mail_from` the sender's
-    bare address (each mail says who speaks). What machines ask at machine speed is asked in groups: `checks`;
-    `proofs` takes what may be shown once.
+    bare address (each mail says who speaks), `bounces_to` the address below which bounces come back, if they are taken.
+    What machines ask at machine speed is asked in groups: `checks`; `proofs` takes what may be shown once.
     """
 
     database: Database
@@ -48,6 +48,7 @@ class Services:
     log_name: str
     requests_per_hour: int
     version: str
+    bounces_to: str | None = None
     calls_per_minute: int = 6000
     checkpoint_every: timedelta = timedelta(minutes=10)
     checks: GroupedRead[Asked, Found] = field(init=False, repr=False)

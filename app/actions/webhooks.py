@@ -14,8 +14,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from app.actions.announce import concerned, delivery_id, label, set_event
+from app.actions.announce import address_label, concerned, delivery_id, label, set_event
 from app.actions.change_views import as_admin
+from app.actions.chats import masked
 from app.actions.hook_keepers import Keeper, actor_of, covers, is_own, keeps, limits_of, seen
 from app.actions.ledger import Ledger, lock, unwrap
 from app.actions.services import Services
@@ -26,6 +27,7 @@ from app.domain.hooks import TOLD, is_pattern
 from app.domain.ids import is_id, new_id
 from app.domain.kinds import VENDOR, is_code
 from app.domain.languages import msg, told
+from app.notify.chat import FORMS
 from app.notify.webhook import SECRET_BYTES, secret_of
 from app.storage import clients, institutions, webhooks
 from app.storage.database import Transaction
@@ -34,6 +36,7 @@ from app.storage.webhooks import Counted, Health, WebhookRow
 from app.tokens.clients import EVERY_INSTITUTION, Caller
 
 MOST = 20
+STANDARD = "standard"
 OVERLAP = timedelta(hours=24)
 KEPT = timedelta(days=30)
 _INDEX = re.compile(r"\d{1,12}", re.ASCII)
@@ -42,12 +45,16 @@ _STALE = Refusal("stale", msg("The webhook has changed since; read it again."))
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a webhook shall be; in a change, null leaves a thing as it is. `institutions` null: all of the client's."""
+    """What a webhook shall be; in a change, null leaves a thing as it is. `institutions` null: all of the client's.
+
+    `form` is `standard`; or that of a channel, `slack` or `teams`, of an institution's own, and stays.
+    """
 
     url: str | None = None
     types: tuple[str, ...] | None = None
     institutions: tuple[str, ...] | None = None
     enabled: bool | None = None
+    form: str = STANDARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +89,12 @@ async def create(services: Services, who: Keeper, wanted: Wanted) -> tuple[Webho
             raise Refused(
                 Refusal.of_field("", told("There are at most %(most)s webhooks; remove one first.", most=MOST))
             )
-        name = new_id("whk", now)
+        name, url = new_id("whk", now), wanted.url or ""
+        in_chat = wanted.form != STANDARD
         row = WebhookRow(
             id=name,
             client=owner,
-            url=wanted.url or "",
+            url=masked(url) if in_chat else url,
             types=wanted.types or (),
             institutions=asked,
             secret=services.secrets.seal(label(name), key),
@@ -96,6 +104,8 @@ async def create(services: Services, who: Keeper, wanted: Wanted) -> tuple[Webho
             version=1,
             created_at=now,
             updated_at=now,
+            form=wanted.form,
+            address=services.secrets.seal(address_label(name), url.encode()) if in_chat else None,
         )
         await webhooks.add(tx, row)
         await _tell(books, set_event(row, actor_of(who)), row.institutions)
@@ -264,6 +274,8 @@ async def _judge(
         if code not in there or not all(covers(each, [code]) for each in limits):
             detail = msg("There is no such institution, or the client does not serve it.")
             return Refusal.of_field(f"/institutions/{place}", detail, "institution-unknown")
+    if wanted.form != STANDARD and (wanted.form not in FORMS or any(EVERY_INSTITUTION in each for each in limits)):
+        return Refusal.of_field("/form", told("Choose Slack or Teams."))
     errors = [
         FieldError(f"/types/{place}", f"No event matches. There are: {', '.join(TOLD)}; `request.*`; `*`.")
         for place, each in enumerate(wanted.types or ())

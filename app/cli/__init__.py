@@ -30,6 +30,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "client": "keeping",
         "webhooks": "keeping",
         "accounts": "accounts",
+        "bounce": "mails",
         "demo": "showing",
     }
 )

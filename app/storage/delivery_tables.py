@@ -9,6 +9,8 @@ from app.storage.columns import Instant, Names
 from app.storage.trail_tables import Code, Id, Json, Name, Place, metadata
 
 _MAIL = sa.text("status = 'waiting' AND webhook IS NULL")
+_LOST = sa.text("status = 'failed' AND webhook IS NULL")
+_MAILS = sa.text("webhook IS NULL")
 _HOOKS = sa.text("webhook IS NOT NULL")
 
 outbox = sa.Table(
@@ -30,6 +32,8 @@ outbox = sa.Table(
     PrimaryKeyConstraint("log", "id"),
     Index(None, "due_at", postgresql_where=_MAIL, sqlite_where=_MAIL),
     Index(None, "log", "about"),
+    Index(None, "id", postgresql_where=_MAILS, sqlite_where=_MAILS),
+    Index(None, "log", "created_at", postgresql_where=_LOST, sqlite_where=_LOST),
     Index(None, "webhook", "status", "due_at", postgresql_where=_HOOKS, sqlite_where=_HOOKS),
 )
 webhooks = sa.Table(
@@ -47,6 +51,8 @@ webhooks = sa.Table(
     Column("version", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("form", String(8), nullable=False, server_default="standard"),
+    Column("address", LargeBinary),
     # How its endpoint does: written by the worker alone.
     Column("failures", Integer, nullable=False),
     Column("paused_until", Instant),

@@ -135,6 +135,27 @@ async def about(tx: Transaction, log: str, subject: str) -> list[OutboxRow]:
     ]
 
 
+async def of_id(tx: Transaction, mail: str) -> OutboxRow | None:
+    """The mail of this id, whosever it is."""
+    query = select_rows(_TABLE, OutboxRow).where(_TABLE.c.id == mail, _TABLE.c.webhook.is_(None))
+    found = (await tx.connection.execute(query)).one_or_none()
+    return None if found is None else OutboxRow(*found)
+
+
+async def bounced(tx: Transaction, row: OutboxRow, error: str) -> bool:
+    """It was given up after a peer had taken it, or had seemed not to; false when that is known already."""
+    given_up = sa.update(_TABLE).where(*_key(row), _TABLE.c.status != "failed")
+    return (await tx.connection.execute(given_up.values(status="failed", lease=None, error=error))).rowcount == 1
+
+
+async def lost(tx: Transaction, log: str, since: datetime, limit: int) -> list[OutboxRow]:
+    """The mails of an institution, queued since an instant, that were given up, newest first."""
+    given_up = (_TABLE.c.status == "failed", _TABLE.c.webhook.is_(None), _TABLE.c.created_at >= since)
+    query = select_rows(_TABLE, OutboxRow).where(_TABLE.c.log == log, *given_up)
+    found = await tx.connection.execute(query.order_by(_TABLE.c.created_at.desc(), _TABLE.c.id.desc()).limit(limit))
+    return [OutboxRow(*each) for each in found]
+
+
 async def hold_unrendered(tx: Transaction, log: str, subject: str, now: datetime) -> list[OutboxRow]:
     """Deliveries about something that are due later and were never tried, locked, so that nobody claims them."""
     untried = (_TABLE.c.status == "waiting", _TABLE.c.due_at > now, _TABLE.c.lease.is_(None), _TABLE.c.attempts == 0)

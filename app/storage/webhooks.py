@@ -29,7 +29,8 @@ class WebhookRow:
     """`id` is the `whk_…`, `client` whose it is, null where it is the own one of its one institution; `types` patterns,
     `institutions` `("*",)` all that the client serves.
 
-    Secrets are sealed by the caller; the old one signs too until an instant. `version` counts changes.
+    Secrets are sealed by the caller; the old one signs too until an instant. `version` counts changes. `form` is
+    `standard`, or `slack` or `teams`: then `url` is what may be shown of the sealed `address`.
     """
 
     id: str
@@ -44,6 +45,8 @@ class WebhookRow:
     version: int
     created_at: datetime
     updated_at: datetime
+    form: str = "standard"
+    address: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from starlette.responses import Response
 
-from app.actions import decisions, drafting, findings, reviews
+from app.actions import bounces, decisions, drafting, findings, reviews
 from app.actions.answers import Answer
 from app.actions.board import board
 from app.actions.doors import door
@@ -63,6 +63,7 @@ async def listed(call: CallDep, visitor: SignedIn, week: str = "") -> Response:
         "found": found,
         "in_use": found.in_use,
         "week": shown_week(found, visitor),
+        "lost": await bounces.lost_of_requests(call.services, visitor),
     }
     return call.page("requests.html", values, visitor=visitor)
 
@@ -161,6 +162,7 @@ async def _page(
 ) -> Response:
     shown = standing(view, visitor)
     used = () if view.request.grant is None else await sessions_of(call.services, visitor, view.row.id)
+    lost = await bounces.lost_of_requests(call.services, visitor)
     answer = given or Answer(window="full", roles=view.request.asked.roles)
     values = {
         "r": shown,
@@ -169,6 +171,7 @@ async def _page(
         "can": role_catalogue.known(shown.environment.product, view.request.asked.roles),
         "answer": answer,
         "sessions": used,
+        "lost": lost.get(view.row.id, {}),
         "choices": choices(view, answer) if shown.may_answer else None,
         "errors": () if refusal is None else messages(refusal.errors, shown.first),
     }

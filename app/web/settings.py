@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from app.actions import changes
+from app.actions import bounces, changes
 from app.actions.change_views import ChangeView
 from app.actions.doors import door
 from app.actions.settings import overview
@@ -31,7 +31,8 @@ async def settings(call: CallDep, visitor: SignedIn) -> Response:
     if "admin" not in visitor.roles:
         return call.go(sessions.PATH)
     found = await overview(call.services, visitor)
-    return call.page("settings.html", {"all": found}, visitor=visitor)
+    lost = await bounces.lost(call.services, visitor)
+    return call.page("settings.html", {"all": found, "lost": lost}, visitor=visitor)
 
 
 @router.api_route(CHANGES + "/{change_id}", methods=GET)

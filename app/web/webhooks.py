@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.actions import own_webhooks, webhooks
 from app.actions.signin import Visitor
-from app.actions.webhooks import Wanted
+from app.actions.webhooks import STANDARD, Wanted
 from app.domain.errors import FieldError, Refusal, Refused
 from app.domain.languages import msg, told
 from app.web.call import Call, CallDep
@@ -26,6 +26,12 @@ KINDS = (
     ("message.*", msg("Questions and answers")),
 )
 """What the form offers: patterns, and what people call them."""
+FORMS = (
+    ("standard", msg("A machine, by Standard Webhooks")),
+    ("slack", msg("A channel of Slack")),
+    ("teams", msg("A channel of Teams")),
+)
+"""Who is told: forms of messages, and what people call them."""
 SHOWN = 50
 _LONGEST_URL, _LONGEST_TYPE, _MOST_TYPES = 2000, 64, 40
 
@@ -38,8 +44,8 @@ async def listed(call: CallDep, visitor: SignedIn) -> Response:
 
 @router.post(PATH)
 async def add(call: CallDep, visitor: SignedIn, form: VisitorsForm) -> Response:
-    """Set a webhook; its secret is shown in this answer and never again."""
-    wanted = Wanted(form.one("url").strip(), tuple(sorted(set(form.all("type")))))
+    """Set a webhook; its secret is shown in this answer and never again. A channel has none."""
+    wanted = Wanted(form.one("url").strip(), tuple(sorted(set(form.all("type")))), form=form.one("form") or STANDARD)
     try:
         _judge(wanted)
         view, secret = await webhooks.create(call.services, visitor, wanted)
@@ -47,6 +53,8 @@ async def add(call: CallDep, visitor: SignedIn, form: VisitorsForm) -> Response:
         if refused.refusal.problem != "validation":
             raise
         return await _page(call, visitor, wanted, refused.refusal)
+    if view.row.form != STANDARD:
+        return call.go(f"{PATH}/{view.row.id}")
     return _secret(call, visitor, view.row.id, secret)
 
 
@@ -55,7 +63,9 @@ async def one(call: CallDep, visitor: SignedIn, webhook_id: str) -> Response:
     """One of the institution's own, with what could not be delivered."""
     view = await webhooks.read(call.services, visitor, webhook_id)
     dead = await webhooks.dead_letters(call.services, visitor, webhook_id, SHOWN, None)
-    return call.page("webhook.html", {"view": view, "dead": dead, "kinds": dict(KINDS)}, visitor=visitor)
+    return call.page(
+        "webhook.html", {"view": view, "dead": dead, "kinds": dict(KINDS), "forms": dict(FORMS)}, visitor=visitor
+    )
 
 
 @router.post(PATH + "/{webhook_id}")
@@ -101,6 +111,7 @@ async def _page(call: Call, visitor: Visitor, wanted: Wanted, refusal: Refusal |
         if refusal is None
         else {each.pointer[1:].partition("/")[0]: of_others(each.detail) for each in refusal.errors}
     )
-    values: dict[str, Any] = {"told": known, "wanted": wanted, "refusal": refusal, "wrong": wrong, "kinds": KINDS}
+    values: dict[str, Any] = {"told": known, "wanted": wanted, "refusal": refusal, "wrong": wrong}
+    values |= {"kinds": KINDS, "forms": FORMS}
     status = 200 if refusal is None else status_of(refusal)
     return call.page("webhooks.html", values, status=status, visitor=visitor)

@@ -45,6 +45,29 @@ async def test_an_admin_adds_a_webhook_sees_its_secret_once_and_removes_it(site:
     assert "Nobody is told." in site.text
 
 
+async def test_an_admin_tells_a_channel_whose_address_no_page_shows_again(site: Site) -> None:
+    site.enter(HEAD)
+    await site.open(HOOKS)
+    address = "https://hooks.slack.com/services/T000/B000/a-secret"
+    await site.send(HOOKS, form="irc", url=address, type="request.*")
+    assert site.status == 422
+    judge(site.text)
+    assert "Choose Slack or Teams." in site.text
+    await site.send(HOOKS, form="slack", url=address, type="request.*")
+    assert (site.status, "whsec_" in site.text) == (200, False)
+    judge(site.text)
+    assert "A channel of Slack" in site.text
+    assert "Make a new secret" not in site.text
+    assert "a-secret" not in site.text
+    path = site.path
+    await site.open(HOOKS)
+    judge(site.text)
+    assert "Your own, a channel of Slack." in site.text
+    assert "a-secret" not in site.text
+    await site.open(path)
+    await site.send(path, act="remove")
+
+
 async def test_an_admin_sees_the_machines_that_read_the_trail(site: Site) -> None:
     site.enter(HEAD)
     await site.open("/settings")
