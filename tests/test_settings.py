@@ -48,6 +48,7 @@ def test_a_whole_production_environment_is_read() -> None:
         object_store="file:///srv/countersign",
         smtp_url="smtps://user:hunter22@mail.example:465",
         mail_from="Countersign <access@countersign.example>",
+        bounce_address=None,
         allow_private_networks=False,
         metrics_token="0123456789abcdef",
         requests_per_hour=600,

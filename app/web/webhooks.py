@@ -45,7 +45,7 @@ async def listed(call: CallDep, visitor: SignedIn) -> Response:
 @router.post(PATH)
 async def add(call: CallDep, visitor: SignedIn, form: VisitorsForm) -> Response:
     """Set a webhook; its secret is shown in this answer and never again. A channel has none."""
-    wanted = Wanted(form.one("url").strip(), tuple(sorted(set(form.all("type")))), form=form.one("form") or STANDARD)
+    wanted = Wanted(form.one("url").strip(), tuple(sorted(set(form.all("type")))), form=form.one("kind") or STANDARD)
     try:
         _judge(wanted)
         view, secret = await webhooks.create(call.services, visitor, wanted)

@@ -49,11 +49,11 @@ async def test_an_admin_tells_a_channel_whose_address_no_page_shows_again(site: 
     site.enter(HEAD)
     await site.open(HOOKS)
     address = "https://hooks.slack.com/services/T000/B000/a-secret"
-    await site.send(HOOKS, form="irc", url=address, type="request.*")
+    await site.send(HOOKS, kind="irc", url=address, type="request.*")
     assert site.status == 422
     judge(site.text)
     assert "Choose Slack or Teams." in site.text
-    await site.send(HOOKS, form="slack", url=address, type="request.*")
+    await site.send(HOOKS, kind="slack", url=address, type="request.*")
     assert (site.status, "whsec_" in site.text) == (200, False)
     judge(site.text)
     assert "A channel of Slack" in site.text
