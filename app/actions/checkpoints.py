@@ -8,11 +8,13 @@ restored, or the log was forked.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from functools import lru_cache
 
 from app.actions.ledger import NOT_FOUND
 from app.actions.services import Services
 from app.domain.errors import Refused, Unavailable
-from app.storage import institutions, nodes, witnesses
+from app.storage import institutions, nodes, trees, witnesses
 from app.storage.database import Transaction
 from app.storage.heads import HeadStoreError, SignedHead
 from app.tokens.keyfiles import KeysError
@@ -54,33 +56,37 @@ async def sign(services: Services, code: str, size: int | None, *, cosigned: boo
     Raises `Refused` not-found; `Unavailable`: trail-rolled-back, or the store or the keys are in doubt.
     """
     for _ in range(_TRIES):
-        async with services.database.read() as tx:
-            if await institutions.read(tx, code) is None:
-                raise Refused(NOT_FOUND)
-            head = await _head(tx, code, size)
+        # Each statement sees what is committed by then: the last signed head is read between them, so that the tree
+        # that is judged is never older than it, however many sign at once.
+        async with services.database.glance() as tx:
+            head, kept = await _head(tx, code, size)
             last = await _last(services, head.origin)
             await _judge(tx, code, head, last)
-            kept = await witnesses.cosignatures(tx, code, head.size) if cosigned else []
         held = last is not None and last.size >= head.size
         if held or await asyncio.to_thread(services.heads.swap, last, head):
             signed = _signed(services, code, head)
-            return attach(signed, [(each.vkey, each.line) for each in kept]) if kept else signed
+            return attach(signed, kept) if cosigned and kept else signed
     raise Unavailable("The last signed head changes too often to be followed; try again.")
 
 
 async def judge_last(services: Services, tx: Transaction, code: str) -> None:
     """Raise `Unavailable` trail-rolled-back unless the log goes on from what was last signed of it."""
-    head = await _head(tx, code, None)
+    head, _ = await _head(tx, code, None)
     await _judge(tx, code, head, await _last(services, head.origin))
 
 
-async def _head(tx: Transaction, code: str, size: int | None) -> SignedHead:
-    origin, edge = await nodes.snapshot(tx, code)
-    if size is not None and size != edge.size:
-        if size > edge.size:
-            raise Unavailable(f"The log of {code} has no {size} entries.", "trail-rolled-back")
-        edge = await nodes.edge_at(tx, code, size)
-    return SignedHead(origin, edge.size, edge.root())
+async def _head(tx: Transaction, code: str, size: int | None) -> tuple[SignedHead, Sequence[tuple[str, str]]]:
+    """The tree to sign, and the cosignatures that are kept of it: verifier key and line of each."""
+    tree = await trees.read(tx, code)
+    if tree is None:
+        raise Refused(NOT_FOUND)
+    if size is None or size == tree.edge.size:
+        return SignedHead(tree.origin, tree.edge.size, tree.edge.root()), tree.cosigned
+    if size > tree.edge.size:
+        raise Unavailable(f"The log of {code} has no {size} entries.", "trail-rolled-back")
+    edge = await nodes.edge_at(tx, code, size)
+    kept = await witnesses.cosignatures(tx, code, size)
+    return SignedHead(tree.origin, size, edge.root()), [(each.vkey, each.line) for each in kept]
 
 
 async def _last(services: Services, origin: str) -> SignedHead | None:
@@ -98,10 +104,12 @@ async def _judge(tx: Transaction, code: str, head: SignedHead, last: SignedHead 
         detail = f"Another log continues that of {code}, {last.successor}; this one signs nothing more."
         raise Unavailable(detail, "trail-rolled-back")
     old, new = sorted((last, head), key=lambda each: each.size)
+    hashes: Sequence[bytes] = ()  # from a tree to one of its size, where the roots alone tell
     try:
-        proof = await nodes.consistency_proof(tx, code, old.size, new.size)
+        if old.size != new.size:
+            hashes = (await nodes.consistency_proof(tx, code, old.size, new.size)).hashes
         if old.size:
-            verify_consistency(old.size, new.size, old.root, new.root, proof.hashes)
+            verify_consistency(old.size, new.size, old.root, new.root, hashes)
     except ProofError as error:
         detail = f"The log of {code} is not the one that checkpoints were signed of before; it signs nothing."
         raise Unavailable(detail, "trail-rolled-back") from error
@@ -113,9 +121,15 @@ def signers(services: Services, code: str, origin: str) -> list[Signer]:
     Raises `Unavailable` where its key is missing.
     """
     try:
-        return [Signer.from_seed(origin, key.private) for key in services.ring.trails(code)]
+        return [_signer(origin, key.private) for key in services.ring.trails(code)]
     except KeysError as error:
         raise Unavailable(str(error)) from error
+
+
+@lru_cache(256)
+def _signer(origin: str, seed: bytes) -> Signer:
+    """The signer of a seed, which the ring holds too."""
+    return Signer.from_seed(origin, seed)
 
 
 def _signed(services: Services, code: str, head: SignedHead) -> bytes:

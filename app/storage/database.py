@@ -4,7 +4,7 @@
   starts with `BEGIN IMMEDIATE`, and writers of this process queue fairly before they take a connection. On PostgreSQL
   those of one log do who are more than half as many as there are connections (`turns.py`).
 * `Database.read()` is one snapshot, read only (PostgreSQL: `REPEATABLE READ READ ONLY`).
-* `Database.at_once()` is for hot paths whose every statement is a transaction of its own.
+* `Database.at_once()` is for hot paths whose every statement is a transaction of its own, `glance()` for reading ones.
 * A commit that is late, because a standby is gone, is not cancelled, and nobody is told that it is done (`late.py`).
 * `Joined` is a database inside one open transaction: what begins there is part of it, and nothing commits.
 * A database in doubt (no connection, pool exhausted, statement, lock or transaction timeout, deadlock) is
@@ -218,6 +218,10 @@ class Database:
         async with self._connected(options) as transaction:
             yield transaction
 
+    def glance(self) -> AbstractAsyncContextManager[Transaction]:
+        """As `look`, on a connection that stays open for the next block (PostgreSQL). Raises `Unavailable`."""
+        return self._kept.use() if self.dialect == "postgresql" else self.look()
+
     def at_once(self, *, writes: bool = False) -> AbstractAsyncContextManager[Transaction]:
         """For statements that are each a transaction of their own, committed when they return, on a connection that
         stays open for the next block. On SQLite a write transaction like any. Raises `Unavailable`.
@@ -310,6 +314,10 @@ class Joined(Database):
         """The same."""
         async with self.begin() as tx:
             yield tx
+
+    def glance(self) -> AbstractAsyncContextManager[Transaction]:
+        """The same."""
+        return self.begin()
 
     def at_once(self, *, writes: bool = False) -> AbstractAsyncContextManager[Transaction]:  # noqa: ARG002 -- all the same
         """The same: nothing is committed."""

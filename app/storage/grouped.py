@@ -51,8 +51,7 @@ class GroupedRead(Generic[K, V]):
         limit: int = LIMIT,
         lanes: int = LANES,
     ) -> None:
-        kept = database.dialect == "postgresql" and not snapshot
-        self._enter = database.at_once if kept else database.read if snapshot else database.look
+        self._enter = database.read if snapshot else database.glance
         self._read = read
         self._queue = _Queue(self._group, limit, lanes, distinct=True)
 

@@ -56,70 +56,87 @@ async def consistency_proof(tx: Transaction, log: str, old_size: int, size: int)
 
 
 async def node_reader(tx: Transaction, log: str, size: int, nodes: Iterable[Node]) -> TileReader:
-    """A reader of these nodes of the tree of `size` leaves, their tiles read at once. Raises `ProofError` past the
-    log's end.
+    """A reader of these nodes of the tree of `size` leaves; their tiles and the log's size are read by one statement.
+
+    Raises `ProofError` past the log's end.
     """
-    _, edge = await snapshot(tx, log)
-    if size > edge.size:
+    wanted = tiles_of(nodes, size)
+    found = await tx.fetch(_tiles_query(_shape(wanted), head=True), _values(log, wanted))
+    committed = next((number for place, number, _ in found if place == _HEAD), None)
+    if committed is None:
+        raise KeyError(log)
+    if size > committed:
         raise proofs.ProofError("the log has no such size")
-    return TileReader(size, await read_tiles(tx, log, tiles_of(nodes, size)))
+    return TileReader(size, _tiles(log, wanted, found))
 
 
 async def read_tiles(tx: Transaction, log: str, wanted: Sequence[Tile]) -> dict[Tile, bytes]:
-    """The bytes of tiles: the full ones in one query, the partial ones, of which there is at most one a level, in one.
-
-    Raises `Unavailable` trail-rolled-back where the log lacks rows that it had.
+    """The bytes of tiles, by one statement. Raises `Unavailable` trail-rolled-back where the log lacks rows that it
+    had.
     """
-    full = [tile for tile in wanted if tile.width == WIDTH]
-    partial = [tile for tile in wanted if tile.width != WIDTH]
-    found = await _full(tx, log, full) if full else {}
-    found |= await _partial(tx, log, partial) if partial else {}
-    if any(len(found.get(tile, b"")) != tile.width * HASH_SIZE for tile in wanted):
-        raise Unavailable(f"The log of {log} lacks entries that it had.", "trail-rolled-back")
-    return found
+    if not wanted:
+        return {}
+    return _tiles(log, wanted, await tx.fetch(_tiles_query(_shape(wanted), head=False), _values(log, wanted)))
 
 
-async def _full(tx: Transaction, log: str, wanted: Sequence[Tile]) -> dict[Tile, bytes]:
-    values: dict[str, Any] = {"log": log}
-    for place, tile in enumerate(wanted):
-        values |= {f"level_{place}": tile.level, f"idx_{place}": tile.index}
-    rows = await tx.fetch(_full_query(len(wanted)), values)
-    return {Tile(level, index): hashes for level, index, hashes in rows}
-
-
-async def _partial(tx: Transaction, log: str, wanted: Sequence[Tile]) -> dict[Tile, bytes]:
-    values: dict[str, Any] = {"log": log}
-    for place, tile in enumerate(wanted):
-        start = tile.index * WIDTH
-        values |= {f"start_{place}": start, f"stop_{place}": start + tile.width}
-    rows = await tx.fetch(_partial_query(tuple(tile.level for tile in wanted)), values)
+def _tiles(log: str, wanted: Sequence[Tile], found: Sequence[Sequence[Any]]) -> dict[Tile, bytes]:
     hashes: list[list[tuple[int, bytes]]] = [[] for _ in wanted]
-    for place, index, value in rows:
-        hashes[place].append((index, value))
-    return {tile: b"".join(value for _, value in sorted(found)) for tile, found in zip(wanted, hashes, strict=True)}
+    for place, index, value in found:
+        if place != _HEAD:
+            hashes[place].append((index, value))
+    read = {tile: b"".join(value for _, value in sorted(rows)) for tile, rows in zip(wanted, hashes, strict=True)}
+    if any(len(value) != tile.width * HASH_SIZE for tile, value in read.items()):
+        raise Unavailable(f"The log of {log} lacks entries that it had.", "trail-rolled-back")
+    return read
+
+
+_HEAD = -1
+_Shape = tuple[tuple[int, bool], ...]
+"""Of each tile its level, and whether it is full."""
+
+
+def _shape(wanted: Sequence[Tile]) -> _Shape:
+    return tuple((tile.level, tile.width == WIDTH) for tile in wanted)
+
+
+def _values(log: str, wanted: Sequence[Tile]) -> dict[str, Any]:
+    values: dict[str, Any] = {"log": log}
+    for place, tile in enumerate(wanted):
+        first = tile.index * WIDTH
+        if tile.width == WIDTH:
+            values[f"idx_{place}"] = tile.index
+        else:
+            values |= {f"start_{place}": first, f"stop_{place}": first + tile.width}
+    return values
 
 
 @cache
-def _full_query(count: int) -> sa.Select[Any]:
-    keys = (
-        sa.and_(_TILES.c.level == sa.bindparam(f"level_{place}"), _TILES.c.idx == sa.bindparam(f"idx_{place}"))
-        for place in range(count)
-    )
-    query = sa.select(_TILES.c.level, _TILES.c.idx, _TILES.c.hashes)
-    return query.where(_TILES.c.log == sa.bindparam("log"), sa.or_(*keys))
+def _tiles_query(shape: _Shape, *, head: bool) -> sa.CompoundSelect[Any]:
+    """Place, index and hashes of each tile: full ones are rows, partial ones the hashes of leaves or the roots of the
+    tiles below. With `head` also the size of the log, at place `_HEAD`.
+    """
+    selects = [_head()] if head else []
+    for place, (level, full) in enumerate(shape):
+        selects.append(_full(place, level) if full else _partial(place, level))
+    return sa.union_all(*selects)
 
 
-@cache
-def _partial_query(levels: tuple[int, ...]) -> sa.CompoundSelect[Any]:
-    """Place, index and hash under the partial tile of each level: of leaves, or of the roots of the tiles below."""
-    spans = []
-    for place, level in enumerate(levels):
-        table, value = (_LEAVES, "leaf_hash") if level == 0 else (_TILES, "root")
-        query = sa.select(sa.literal_column(str(place)), table.c.idx, table.c[value])
-        query = query.where(table.c.log == sa.bindparam("log"), table.c.idx >= sa.bindparam(f"start_{place}"))
-        query = query.where(table.c.idx < sa.bindparam(f"stop_{place}"))
-        spans.append(query if level == 0 else query.where(table.c.level == sa.literal_column(str(level - 1))))
-    return sa.union_all(*spans)
+def _full(place: int, level: int) -> sa.Select[Any]:
+    query = sa.select(sa.literal_column(str(place)), _TILES.c.idx, _TILES.c.hashes)
+    own = (_TILES.c.level == sa.literal_column(str(level)), _TILES.c.idx == sa.bindparam(f"idx_{place}"))
+    return query.where(_TILES.c.log == sa.bindparam("log"), *own)
+
+
+def _partial(place: int, level: int) -> sa.Select[Any]:
+    table, value = (_TILES, _TILES.c.root) if level else (_LEAVES, _LEAVES.c.leaf_hash)
+    query = sa.select(sa.literal_column(str(place)), table.c.idx, value).where(table.c.log == sa.bindparam("log"))
+    query = query.where(table.c.idx >= sa.bindparam(f"start_{place}"), table.c.idx < sa.bindparam(f"stop_{place}"))
+    return query.where(_TILES.c.level == sa.literal_column(str(level - 1))) if level else query
+
+
+def _head() -> sa.Select[Any]:
+    nothing = sa.literal_column("NULL", sa.LargeBinary())
+    return sa.select(sa.literal_column(str(_HEAD)), _LOGS.c.size, nothing).where(_LOGS.c.log == sa.bindparam("log"))
 
 
 _SNAPSHOT = sa.select(_LOGS.c.origin, _LOGS.c.size, _LOGS.c.edge).where(_LOGS.c.log == sa.bindparam("log"))

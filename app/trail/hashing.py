@@ -24,6 +24,19 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
+def parents(hashes: bytes) -> bytes:
+    """The nodes over adjacent pairs of hashes, given and made as one string."""
+    pairs = range(0, len(hashes), 2 * HASH_SIZE)
+    return b"".join([sha256(b"\x01" + hashes[at : at + 2 * HASH_SIZE]).digest() for at in pairs])
+
+
+def perfect_root(hashes: bytes) -> bytes:
+    """The root over 2^k adjacent hashes, given as one string."""
+    while len(hashes) > HASH_SIZE:
+        hashes = parents(hashes)
+    return hashes
+
+
 def fold(hashes: Sequence[bytes]) -> bytes:
     """The root over adjacent perfect subtrees of falling size; `EMPTY_ROOT` over none."""
     if not hashes:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from app.trail.hashing import HASH_SIZE, node_hash
+from app.trail.hashing import HASH_SIZE, parents, perfect_root
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
@@ -76,13 +77,31 @@ class TileReader:
     def __init__(self, size: int, tiles: Mapping[Tile, bytes]) -> None:
         self._size = size
         self._tiles = tiles
+        self._known: dict[Node, bytes] = {}
 
     def __call__(self, node: Node) -> bytes:
         """The hash of `node`; `KeyError` when its tile was not read."""
-        tile = tile_of(node, self._size)
-        count = 1 << node.level % HEIGHT
-        start = (node.index * count - tile.index * WIDTH) * HASH_SIZE
-        return _root(split(self._tiles[tile][start : start + count * HASH_SIZE]))
+        if node not in self._known:  # made once: the root and the proof over it share nodes
+            self._known[node] = self._made(node)
+        return self._known[node]
+
+    def _made(self, node: Node) -> bytes:
+        tile, rise = tile_of(node, self._size), node.level % HEIGHT
+        hashes, place = self._tiles[tile], node.index - (tile.index * WIDTH >> rise)
+        if tile.level and tile.width == WIDTH:
+            return rows_of(hashes)[rise][place * HASH_SIZE : (place + 1) * HASH_SIZE]
+        return perfect_root(hashes[place * HASH_SIZE << rise : (place + 1) * HASH_SIZE << rise])
+
+
+@lru_cache(64)
+def rows_of(hashes: bytes) -> tuple[bytes, ...]:
+    """Every row of the tree over a full tile, from its own hashes to one below the root. Remembered by its bytes: all
+    proofs of 65,536 leaves meet the same tiles above them.
+    """
+    rows = [hashes]
+    while len(rows) < HEIGHT:
+        rows.append(parents(rows[-1]))
+    return tuple(rows)
 
 
 def split(hashes: bytes) -> list[bytes]:
@@ -92,14 +111,8 @@ def split(hashes: bytes) -> list[bytes]:
 
 def row(level: int, index: int, hashes: Sequence[bytes]) -> TileRow:
     """The row of a tile that became full."""
-    return TileRow(level, index, b"".join(hashes), _root(hashes))
-
-
-def _root(hashes: Sequence[bytes]) -> bytes:
-    """The root over 2^k hashes."""
-    while len(hashes) > 1:
-        hashes = [node_hash(hashes[at], hashes[at + 1]) for at in range(0, len(hashes), 2)]
-    return hashes[0]
+    whole = b"".join(hashes)
+    return TileRow(level, index, whole, perfect_root(whole))
 
 
 def open_tiles(size: int, new_size: int) -> list[Tile]:
