@@ -7,8 +7,8 @@ snapshot, and memory stays what one piece needs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -20,11 +20,11 @@ from app.domain.errors import Refusal, Refused
 from app.domain.events import Actor
 from app.storage import entries
 from app.storage.database import Transaction
-from app.storage.entries import CHUNK, LeafFilter
+from app.storage.entries import LeafFilter
 from app.tokens.clients import Caller
 
-LINES = 4_000
-"""How many lines of JSON are read at once."""
+ROWS = 1_000
+"""How many rows are read at once."""
 
 
 async def take(services: Services, who: Caller | Visitor | Actor, code: str, asked: Asked) -> Download:
@@ -55,36 +55,40 @@ def _view(form: str) -> View:
 
 
 async def _pieces(services: Services, exported: Exported, view: View) -> AsyncIterator[bytes]:
-    start = exported.start
     if head := view.head:
         yield head
     count = 0
-    if services.database.dialect == "postgresql" and view is FORMS["jsonl"] and exported.request is None:
-        async for lines in _lines(services, exported):
-            yield lines
-        count = exported.stop - exported.start
-        exported = replace(exported, start=exported.stop)
-    async for rows in _chunks(services, exported):
-        count += len(rows)
-        shown = rows if exported.private else [(index, leaf, None) for index, leaf, _ in rows]
-        if made := await asyncio.to_thread(view.rows, shown):
-            yield made
-    yield view.end(End(count, start, exported.stop, exported.request, exported.private))
+    async with aclosing(_ahead(_chunks(services, exported))) as chunks:
+        async for rows in chunks:
+            count += len(rows)
+            if made := await asyncio.to_thread(view.rows, rows):
+                yield made
+    yield view.end(End(count, exported.start, exported.stop, exported.request, exported.private))
 
 
-async def _lines(services: Services, exported: Exported) -> AsyncIterator[bytes]:
-    """Lines of JSON as PostgreSQL makes them, at several times the rate of ours."""
-    for start in range(exported.start, exported.stop, LINES):
-        async with services.database.look() as tx:
-            stop = min(start + LINES, exported.stop)
-            lines = await entries.read_lines(tx, exported.code, start, stop, private=exported.private)
-        yield lines
+async def _ahead(chunks: AsyncGenerator[Sequence[Row]]) -> AsyncGenerator[Sequence[Row]]:
+    """The same; while one is worked on, or waits for a slow reader, the next is read, and no more."""
+
+    async def following() -> Sequence[Row]:
+        async for rows in chunks:
+            return rows
+        return ()
+
+    async with aclosing(chunks):
+        reading = asyncio.create_task(following())
+        try:
+            while rows := await reading:
+                reading = asyncio.create_task(following())
+                yield rows
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
 
-async def _chunks(services: Services, exported: Exported) -> AsyncIterator[Sequence[Row]]:
+async def _chunks(services: Services, exported: Exported) -> AsyncGenerator[Sequence[Row]]:
     start, stop = exported.start, exported.stop
     while start < stop:
-        async with services.database.read() as tx:
+        async with services.database.glance() as tx:
             rows = await _read(tx, exported, start)
         if not rows:
             return
@@ -94,9 +98,9 @@ async def _chunks(services: Services, exported: Exported) -> AsyncIterator[Seque
 
 async def _read(tx: Transaction, exported: Exported, start: int) -> Sequence[Row]:
     """The next rows of the export, from `start` on; none after the last."""
+    private = exported.private
     if exported.request is None:
-        found = await entries.read_bytes(tx, exported.code, start, min(start + CHUNK, exported.stop))
-        return [(index, *each) for index, each in enumerate(found, start)]
+        return await entries.read_rows(tx, exported.code, start, min(start + ROWS, exported.stop), private=private)
     wanted = LeafFilter(start, exported.stop, request=exported.request)
-    stored = await entries.find(tx, exported.code, wanted, CHUNK)
-    return [(each.entry.index, each.leaf, each.private) for each in stored]
+    stored = await entries.find(tx, exported.code, wanted, ROWS)
+    return [(each.entry.index, each.leaf, each.private if private else None) for each in stored]

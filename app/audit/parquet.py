@@ -42,8 +42,7 @@ class ParquetView:
         self._sink = _Sink()
         # Closed by hand: its own closing at the end of its life would write to a reader who is gone.
         self._writer = parquet.ParquetWriter(pa.PythonFile(self._sink, mode="w"), _SCHEMA, compression="snappy")
-        self._waiting: list[Row] = []
-        self._bytes = 0
+        self._waiting = _Columns()
 
     @property
     def head(self) -> bytes:
@@ -52,9 +51,8 @@ class ParquetView:
 
     def rows(self, rows: Sequence[Row]) -> bytes:
         """These rows come next; nothing, until a row group is full. Raises `ValueError` for a leaf of no entry."""
-        self._waiting += rows
-        self._bytes += sum(len(leaf) + len(private or b"") for _, leaf, private in rows)
-        if len(self._waiting) >= _GROUP_ROWS or self._bytes >= _GROUP_BYTES:
+        self._waiting.add(rows)
+        if self._waiting.full:
             self._flush()
         return self._sink.take()
 
@@ -66,9 +64,9 @@ class ParquetView:
         return self._sink.take()
 
     def _flush(self) -> None:
-        if self._waiting:
-            self._writer.write_table(_table(self._waiting), row_group_size=len(self._waiting))
-        self._waiting, self._bytes = [], 0
+        if count := len(self._waiting.indexes):
+            self._writer.write_table(self._waiting.table(), row_group_size=count)
+        self._waiting = _Columns()
 
 
 class _Sink:
@@ -94,20 +92,42 @@ class _Sink:
         return taken
 
 
-def _table(rows: Sequence[Row]) -> pa.Table:
-    indexes, leaves, private = zip(*rows, strict=True)
-    parts = dict(zip(_ORDER, zip(*map(_split, leaves), strict=True), strict=True))
-    made: dict[str, Sequence[Any]] = {**parts, "index": indexes, "private": private}
-    made["leaf_hash"] = [leaf_hash(leaf).hex() for leaf in leaves]
-    made["v"] = list(map(int, made["v"]))
-    return pa.table({name: _column(name, made[name]) for name in COLUMNS}, schema=_SCHEMA)
+class _Columns:
+    """The columns of a row group, as it grows. Rows are not kept as they came: what the collector goes through again
+    and again would cost more than all else.
+    """
 
+    def __init__(self) -> None:
+        self.indexes: list[int] = []
+        self._hashes: list[str] = []
+        self._private: list[bytes | None] = []
+        self._parts: list[bytes | None] = []
+        self._bytes = 0
 
-def _split(leaf: bytes) -> tuple[bytes | None, ...]:
-    found = _LEAF.fullmatch(leaf)
-    if found is None:
-        raise ValueError("the leaf is of no entry")
-    return found.groups()
+    @property
+    def full(self) -> bool:
+        """Whether they are a row group."""
+        return len(self.indexes) >= _GROUP_ROWS or self._bytes >= _GROUP_BYTES
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """These rows come next. Raises `ValueError` for a leaf of no entry."""
+        leaves, private = [leaf for _, leaf, _ in rows], [part for _, _, part in rows]
+        for leaf in leaves:
+            found = _LEAF.fullmatch(leaf)
+            if found is None:
+                raise ValueError("the leaf is of no entry")
+            self._parts += found.groups()
+        self.indexes += [index for index, _, _ in rows]
+        self._hashes += [leaf_hash(leaf).hex() for leaf in leaves]
+        self._private += private
+        self._bytes += sum(map(len, leaves)) + sum(len(part) for part in private if part is not None)
+
+    def table(self) -> pa.Table:
+        """All of them."""
+        made: dict[str, Sequence[Any]] = {name: self._parts[at :: len(_ORDER)] for at, name in enumerate(_ORDER)}
+        made |= {"index": self.indexes, "leaf_hash": self._hashes, "private": self._private}
+        made["v"] = list(map(int, made["v"]))
+        return pa.table({name: _column(name, made[name]) for name in COLUMNS}, schema=_SCHEMA)
 
 
 def _column(name: str, values: Sequence[Any]) -> pa.Array:

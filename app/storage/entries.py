@@ -63,26 +63,22 @@ async def read_bytes(tx: Transaction, log: str, start: int, stop: int) -> list[t
     return [(leaf, part) for leaf, part in rows]
 
 
+async def read_rows(
+    tx: Transaction, log: str, start: int, stop: int, *, private: bool
+) -> Sequence[tuple[int, bytes, bytes | None]]:
+    """The same with their indexes; private parts are null unless they are asked for."""
+    rows = await tx.fetch(_ROWS if private else _ROWS_ALONE, {"log": log, "start": start, "stop": stop})
+    if len(rows) != stop - start:
+        raise Unavailable(f"The log of {log} lacks entries that it had.", "trail-rolled-back")
+    return cast("Sequence[tuple[int, bytes, bytes | None]]", rows)
+
+
 async def read_at(tx: Transaction, log: str, indexes: Sequence[int]) -> list[Stored]:
     """The entries of these indexes, those that there are, by rising index within every five hundred."""
     found: list[Stored] = []
     for start in range(0, len(indexes), CHUNK):
         found += await read_query(tx, select_entries(log).where(_LEAVES.c.idx.in_(indexes[start : start + CHUNK])))
     return found
-
-
-async def read_lines(tx: Transaction, log: str, start: int, stop: int, *, private: bool) -> bytes:
-    """The entries of a range that was committed, as lines of JSON made by PostgreSQL itself: those of `audit.rows`.
-
-    Private parts are null unless they are asked for.
-
-    Raises `Unavailable` trail-rolled-back where the log lacks one of them.
-    """
-    statement = _LINES if private else _LINES_ALONE
-    ((lines, count),) = await tx.fetch(statement, {"log": log, "start": start, "stop": stop})
-    if count != stop - start:
-        raise Unavailable(f"The log of {log} lacks entries that it had.", "trail-rolled-back")
-    return cast("bytes", lines)
 
 
 async def find(tx: Transaction, log: str, wanted: LeafFilter, limit: int, *, newest: bool = False) -> list[Stored]:
@@ -264,29 +260,14 @@ _OF_PERSON = select_entries(sa.bindparam("log")).where(
         ),
     )
 )
-_RANGE = select_entries(sa.bindparam("log")).where(
-    _LEAVES.c.idx >= sa.bindparam("start"), _LEAVES.c.idx < sa.bindparam("stop")
+_IN_RANGE = (_LEAVES.c.idx >= sa.bindparam("start"), _LEAVES.c.idx < sa.bindparam("stop"))
+_RANGE = select_entries(sa.bindparam("log")).where(*_IN_RANGE)
+_ROWS = _RANGE.with_only_columns(_LEAVES.c.idx, _LEAVES.c.leaf, _PARTS.c.part)
+_ROWS_ALONE = (
+    sa.select(_LEAVES.c.idx, _LEAVES.c.leaf, sa.null())
+    .where(_LEAVES.c.log == sa.bindparam("log"), *_IN_RANGE)
+    .order_by(_LEAVES.c.idx)
 )
-
-
-def _joined_lines(part: str) -> sa.Select[Any]:
-    """One row: the lines of a range joined, and how many there are. `part`: what stands as private part, as bytea."""
-    hashed = "encode(leaves.leaf_hash, 'hex')"
-    begins = f"""'{{"index":' || leaves.idx || ',"leaf_hash":"' || {hashed} || '","entry":'"""
-    line = f"""convert_to({begins}, 'UTF8') || leaves.leaf || ',"private":'::bytea || {part} || '\\x7d0a'::bytea"""
-    joined = sa.literal_column(f"string_agg({line}, ''::bytea ORDER BY leaves.idx)", sa.LargeBinary)
-    beside = sa.and_(_PARTS.c.log == _LEAVES.c.log, _PARTS.c.idx == _LEAVES.c.idx)
-    query = cast("sa.Select[Any]", sa.select(joined.label("lines"), sa.func.count(_LEAVES.c.idx).label("n")))
-    query = query.select_from(_LEAVES if part == _NULL else _LEAVES.outerjoin(_PARTS, beside))
-    return query.where(
-        _LEAVES.c.log == sa.bindparam("log"),
-        _LEAVES.c.idx >= sa.bindparam("start"),
-        _LEAVES.c.idx < sa.bindparam("stop"),
-    )
-
-
-_NULL = "'null'::bytea"
-_LINES, _LINES_ALONE = _joined_lines(f"coalesce(private_parts.part, {_NULL})"), _joined_lines(_NULL)
 
 
 async def read_query(tx: Transaction, query: sa.Select[Any]) -> list[Stored]:

@@ -6,10 +6,9 @@ from bisect import bisect_left, bisect_right
 
 import pytest
 
-from app.audit.rows import FORMS
 from app.domain.errors import Unavailable
 from app.domain.times import stamp
-from app.storage import entries, leaves, nodes
+from app.storage import entries, leaves
 from app.storage.database import Database
 from app.storage.entries import LeafFilter
 from tests.storage.worlds import CLIENT, CODE, at, open_trail, refusal, reminder
@@ -59,19 +58,3 @@ async def test_bytes_of_a_range_are_whole_or_in_doubt(timed: Database) -> None:
         assert await entries.read_bytes(tx, CODE, 2, 5) == [(each.leaf, each.private) for each in stored]
         with pytest.raises(Unavailable, match="lacks entries"):
             await entries.read_bytes(tx, CODE, 7, 9)
-
-
-@pytest.mark.parametrize("urls", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("private", [True, False])
-async def test_postgresql_makes_the_same_lines_of_json(database: Database, private: bool) -> None:
-    await open_trail(database)
-    async with database.begin() as tx:
-        await leaves.append(tx, await leaves.lock(tx, CODE), [refusal(n) for n in range(30)])
-    async with database.look() as tx:
-        size = (await nodes.snapshot(tx, CODE))[1].size
-        lines = await entries.read_lines(tx, CODE, 0, size, private=private)
-        found = await entries.read_bytes(tx, CODE, 0, size)
-        with pytest.raises(Unavailable, match="lacks"):
-            await entries.read_lines(tx, CODE, 0, size + 1, private=private)
-    form = FORMS["jsonl"]
-    assert lines == form.rows([(index, leaf, part if private else None) for index, (leaf, part) in enumerate(found)])
