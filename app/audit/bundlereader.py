@@ -71,7 +71,7 @@ class Bundle:
         for piece in self.zip.pieces(path):
             digest.update(piece)
             *whole, rest = (rest + piece).split(b"\n")
-            if len(rest) > cap or any(len(line) > cap for line in whole):
+            if len(rest) > cap or max(map(len, whole), default=0) > cap:
                 raise BundleError(f"a line of {path} is longer than {cap} bytes")
             yield from whole
         if rest:
