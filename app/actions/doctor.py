@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from app.actions import clientrows, gatekeys, seals, standing_rows
 from app.actions.doctor_aside import aside_differences
+from app.actions.doctor_findings import finding_differences
 from app.actions.doctor_sessions import session_differences
 from app.actions.doctor_witnesses import declared_differences, observed_differences, witness_differences
 from app.actions.grant_rows import grant_row
@@ -255,6 +256,8 @@ class _Examination:
         for each in await standing_rows.differing(self.services.secrets, self.tx, self.log, world.standing):
             self.find(None, f"the row of {each} is not as the trail tells it")
         async for words in session_differences(self.tx, self.log, self.services.secrets, world):
+            self.find(None, words)
+        async for words in finding_differences(self.tx, self.log, world):
             self.find(None, words)
 
     async def _judge_roster(self, world: World, state: Institution) -> None:

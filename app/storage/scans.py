@@ -55,6 +55,12 @@ async def read(tx: Transaction, log: str, scan_id: str) -> ScanRow | None:
     return rows[0] if rows else None
 
 
+async def page(tx: Transaction, log: str, limit: int, before: str | None = None) -> list[ScanRow]:
+    """A log's scans, newest first; `before` is the id of the last row of the page before."""
+    query = _of(log) if before is None else _of(log).where(_TABLE.c.id < before)
+    return await _rows(tx, query.order_by(_TABLE.c.id.desc()).limit(limit))
+
+
 async def under_way(tx: Transaction, log: str, environment: str) -> ScanRow | None:
     """The scan of an environment that is not over."""
     rows = await _rows(tx, _of(log).where(_TABLE.c.environment == environment, _TABLE.c.ended_at.is_(None)))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import sqlalchemy as sa
 
 from app.actions import alma_scans, findings, place_secrets, scans
 from app.actions.doctor import examine
@@ -19,7 +20,7 @@ from app.identity.alma import TRIES
 from app.storage import scans as rows
 from app.storage import tables
 from app.storage.scans import ScanRow
-from tests.actions.attacks import rewrite, trail
+from tests.actions.attacks import read_row, rewrite, trail
 from tests.actions.keyed import let
 from tests.actions.worlds import AUDITOR, CODE, HEAD, Configure, World
 from tests.fixtures.alma import KEY, Alma, run_alma, user
@@ -184,6 +185,36 @@ async def test_a_list_that_shifts_while_it_is_read_hides_nobody(enrolled: World,
     row = await swept(enrolled)
     assert (row.state, (row.seen or {})["broken"]) == ("done", 0)
     assert await standing(enrolled) == {"unintended-user": "open"}
+
+
+LIES: dict[str, tuple[sa.Table, dict[str, Any]]] = {
+    "closed": (tables.findings, {"state": "closed", "closed_at": datetime(2026, 11, 1, tzinfo=UTC)}),
+    "explained": (tables.findings, {"state": "explained"}),
+    "of another kind": (tables.findings, {"kind": "day-not-reconciled"}),
+    "of another place": (tables.findings, {"environment": "alma-sandbox"}),
+    "found by another": (tables.findings, {"found_by": "dispute"}),
+    "told elsewhere": (tables.findings, {"opened_index": 0}),
+    "of nothing": (tables.findings, {"id": "fnd_01jd4r8xq4e8s9b8w7h6g5f4e3"}),
+    "of fewer users": (tables.scans, {"users": 1}),
+    "that found nothing": (tables.scans, {"seen": {"opened": 0, "closed": 0, "broken": 0, "lines": []}}),
+    "of another entry": (tables.scans, {"idx": 1}),
+    "that never ended": (tables.scans, {"state": "failed"}),
+}
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+async def test_rows_of_findings_and_scans_that_somebody_changed_are_found(enrolled: World, alma: Alma) -> None:
+    alma.users = list(WRONG)
+    scan = await swept(enrolled)
+    assert await examine(enrolled.services) == []
+    finding = (await findings.page(enrolled.services, enrolled.caller, CODE, 1, None))[0].row.id
+    for lie, (table, values) in LIES.items():
+        key = {"log": CODE, "id": scan.id if table is tables.scans else finding}
+        before = await read_row(enrolled, table, key)
+        await rewrite(enrolled, table, key, values)
+        assert await examine(enrolled.services) != [], lie
+        await rewrite(enrolled, table, key | {name: values[name] for name in values.keys() & key.keys()}, before)
+        assert await examine(enrolled.services) == [], lie
 
 
 @pytest.mark.parametrize("world", ["sqlite"], indirect=True)
