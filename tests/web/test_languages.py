@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog
@@ -13,6 +15,11 @@ from app.domain import languages as offered
 from app.domain.languages import LANGUAGES, told
 from app.web import language
 from scripts import languages as catalogues
+
+PAGES = sorted(path for path in (catalogues.ROOT / "app/web/templates").glob("*.html") if path.stem != "docs")
+"""The description of the API is English, as the API is."""
+_TRANSLATED = re.compile(r"\{% trans.*?endtrans %\}", re.DOTALL)
+_NO_WORDS = re.compile(r"\{#.*?#\}|\{% block nav %\}.*?\{% endblock %\}|<(pre|script|style)\b.*?</\1>", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +65,15 @@ def test_what_was_told_is_english_for_machines_and_knows_its_parts_for_pages() -
 def test_templates_are_gathered_in_a_steady_order(template: Catalog) -> None:
     files = [each.locations[0][0] for each in template if each.locations]
     assert all(one <= other for one, other in pairwise(files))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=[path.stem for path in PAGES])
+def test_no_template_says_a_word_that_is_not_in_the_catalogue(path: Path) -> None:
+    source = path.read_text()
+    for hidden in _TRANSLATED, _NO_WORDS:
+        source = hidden.sub("", source)
+    shown = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "\x01", source, flags=re.DOTALL)
+    attributes = re.findall(r'(?:aria-label|title|data-l|alt)="([^"\x01]*[A-Za-z]{2}[^"]*)"', shown)
+    texts = re.split("[\x01\x02\n]", re.sub(r"<[^>]*>", "\x02", shown))
+    words = [*attributes, *(each.strip() for each in texts if re.search(r"[A-Za-z]{2}", each))]
+    assert [each for each in words if each not in {"– Countersign", "Countersign"}] == []
