@@ -25,7 +25,8 @@ TEXTS: Mapping[str, str] = MappingProxyType(
         "date": "{year}年{month}月{day}日",
         "instant": "{date} {time}（{zone}；UTC {utc}）",
         "instant.other_day": "{date} {time}（{zone}；UTC {utc_date} {utc}）",
-        "advance": "我预先批准（{times}，至{end}）{vendor} 的工程师在 {institution} 的{place}使用其账户，{about}，每次最多{minutes}，{roles}。",
+        "advance": "我预先批准（{times}，至{end}）{vendor} 的工程师在 {institution} 的{place}"
+        "使用其账户，{about}，每次最多{minutes}，{roles}。",
         "advance.times.other": "最多 {n} 次",
         "advance.anywhere": "任何环境",
         "advance.any_case": "用于任何案例",
