@@ -9,6 +9,7 @@ RUN python -m venv --without-pip /srv/venv \
     && VIRTUAL_ENV=/srv/venv uv pip sync --no-cache --require-hashes requirements/runtime.txt
 COPY . .
 RUN VIRTUAL_ENV=/srv/venv uv pip install --no-cache --offline --no-deps --editable . \
+    && python scripts/sbom.py > sbom.cdx.json \
     && /srv/venv/bin/python -m compileall -q app /srv/venv
 
 FROM python:3.11-slim-bookworm
@@ -19,7 +20,7 @@ COPY --from=build /srv/venv /srv/venv
 COPY --from=build /srv/countersign /srv/countersign
 ENV PATH=/srv/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /srv
-USER countersign
+USER 10001
 VOLUME /srv/var
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \

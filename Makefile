@@ -2,7 +2,7 @@
 
 BIN := .venv/bin
 
-.PHONY: run demo test test-long faults lint bench fuzz lock openapi languages
+.PHONY: run demo test test-long faults lint bench fuzz lock openapi languages sbom
 
 run: ## the service with a small demo world, until Ctrl-C; PORT=8000 is the first of eight
 	@scripts/setup demo
@@ -45,6 +45,9 @@ openapi: ## describe the API anew, from its routes
 languages: ## gather the texts of all pages anew, and bring the catalogues of all languages up to them
 	@scripts/setup test
 	@PYTHONPATH=. $(BIN)/python scripts/languages.py
+
+sbom: ## what the service is made of (CycloneDX), from its lock file: sbom.cdx.json
+	@python3 scripts/sbom.py > sbom.cdx.json
 
 lock: ## pin what requirements/*.in and package.json name; UPGRADE=1 for newer versions
 	@scripts/setup test

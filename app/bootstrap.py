@@ -53,6 +53,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Services:
         log_name=settings.log_name,
         requests_per_hour=settings.requests_per_hour,
         calls_per_minute=settings.calls_per_minute,
+        metrics_token=settings.metrics_token,
         checkpoint_every=timedelta(seconds=settings.checkpoint_every),
         version=__version__,
     )

@@ -61,7 +61,10 @@ class _App(FastAPI):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._outside: ASGIApp = RequestLog(api.front(super().__call__, self))
+        self._outside: ASGIApp = RequestLog(api.front(super().__call__, self), self._count)
+
+    def _count(self, method: str, route: str | None, status: int, seconds: float) -> None:
+        self.state.services.meters.called(method, route, status, seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -146,10 +149,12 @@ def installed_digest() -> str:
 
 
 class RequestLog:
-    """Every answer carries `X-Request-ID`, one that was sent in if it is of its form; and every request is one line."""
+    """Every answer carries `X-Request-ID`, one that was sent in if it is of its form; and every request is one line,
+    and counted: by method, pattern of its route, status and seconds.
+    """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, count: Callable[[str, str | None, int, float], None] | None = None) -> None:
+        self._app, self._count = app, count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -172,5 +177,8 @@ class RequestLog:
         try:
             await self._app(scope, receive, answer)
         finally:
-            tell(id_, scope["method"], getattr(scope.get("route"), "path", None), status, begun)
+            route = getattr(scope.get("route"), "path", None)
+            tell(id_, scope["method"], route, status, begun)
+            if self._count is not None:
+                self._count(scope["method"], route, status, time.perf_counter() - begun)
             structlog.contextvars.reset_contextvars(**bound)

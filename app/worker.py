@@ -109,9 +109,11 @@ async def _once(services: Services, duty: Duty) -> float:
     try:
         return MORE_S if await duty.work(services) >= duty.batch else duty.pace_s
     except Unavailable as error:
+        services.meters.failed(duty.name)
         _log.warning("worker.unavailable", duty=duty.name, detail=error.detail)
     except Exception:  # noqa: BLE001 -- logged whole below
         # One broken item must not end all the rest; it stays where it is and is tried, and logged, again.
+        services.meters.failed(duty.name)
         _log.exception("worker.failed", duty=duty.name)
     return AFTER_FAILURE_S
 

@@ -36,6 +36,7 @@ class Way:
 
     def __init__(self) -> None:
         self.asked: list[bytes] = []
+        self.counted: list[int] = []
         self.open: list[Future[Any]] = []
         self.came = asyncio.Event()
         self.at_once: Any = "yes"
@@ -55,6 +56,9 @@ class Way:
         self.open.append(answer)
         self.came.set()
         return Waiting(answer, self.ready)
+
+    def count(self, status: int, seconds: float) -> None:
+        self.counted.append(status)
 
     def ready(self, found: Any) -> Ready | None:
         text = f"quick {len(self.asked)}".encode()

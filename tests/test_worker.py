@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import cast
 
+from app.actions.meters import Meters
 from app.actions.services import Services
 from app.domain.errors import Unavailable
 from app.worker import Duty, work
 
-NOBODY = cast("Services", None)
+NOBODY = cast("Services", SimpleNamespace(meters=Meters()))
 
 
 class Counter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
@@ -12,8 +13,7 @@ from app.domain.errors import Unavailable
 from app.domain.events import SERVICE, Event
 from app.domain.kinds import VENDOR
 from app.storage import institutions, nodes
-from app.storage.database import Transaction
-from app.storage.heads import HeadStoreError
+from app.storage.heads import HeadStoreError, SignedHead
 from app.storage.migrate import schema_at_head
 from app.tokens.keyfiles import KeysError
 
@@ -26,9 +26,12 @@ async def ready(services: Services) -> list[str]:
         async with services.database.read() as tx:
             if not await schema_at_head(tx):
                 return ["the database is not at the migration this version expects; run `countersign migrate`"]
-            return [*_keys(services), *await _rolled_back(services, tx)]
+            sizes = await nodes.sizes(tx)
+        return [*_keys(services), *await rolled_back(services, sizes)]
     except Unavailable as error:
         return [error.detail]
+    except HeadStoreError as error:
+        return [str(error)]
 
 
 def _keys(services: Services) -> list[str]:
@@ -39,14 +42,16 @@ def _keys(services: Services) -> list[str]:
     return []
 
 
-async def _rolled_back(services: Services, tx: Transaction) -> list[str]:
-    """Logs that are shorter than a checkpoint signed of them before, or were succeeded by others."""
+async def rolled_back(services: Services, sizes: Sequence[tuple[str, str, int]]) -> list[str]:
+    """Logs that are shorter than a checkpoint signed of them before, or were succeeded by others; a line each. `sizes`:
+    name, origin and size of all. Raises `HeadStoreError`.
+    """
+
+    def read() -> list[tuple[str, int, SignedHead | None]]:
+        return [(log, size, services.heads.read(origin)) for log, origin, size in sizes]
+
     wrong = []
-    for log, origin, size in await nodes.sizes(tx):
-        try:
-            signed = await asyncio.to_thread(services.heads.read, origin)
-        except HeadStoreError as error:
-            return [str(error)]
+    for log, size, signed in await asyncio.to_thread(read):
         if signed is not None and signed.successor is not None:
             wrong.append(f"the log of {log} is continued by {signed.successor}, which this database does not hold")
         elif signed is not None and size < signed.size:

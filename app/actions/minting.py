@@ -51,7 +51,7 @@ class Minting:
 
     def __init__(self, database: Database, heads: FileHeads, mint: Mint) -> None:
         self._quick = database.dialect == "postgresql"
-        self._heads, self._mint = heads, mint
+        self._heads, self._mint, self._database = heads, mint, database
         self._group = GroupCommit(database, self._write, at_once=True)
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
@@ -74,6 +74,8 @@ class Minting:
         batches = [_batch(heads[log], [coin for _, coin in coins]) for log, coins in struck.items()]
         fitting = [batch for batch in batches if minting.fits(batch.head, len(batch.stored))]
         recorded = await minting.record(tx, fitting) if fitting else frozenset()
+        told = [each.entry for batch in fitting if batch.head.log in recorded for each in batch.stored]
+        self._database.committed(told)
         answers: list[Minted | None] = [None] * len(wanted)
         for log in recorded:
             for place, coin in struck[log]:

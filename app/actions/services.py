@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from app.actions.derivation import Derivations
 from app.actions.followers import Followers
+from app.actions.meters import Meters
 from app.actions.minted import Mint
 from app.actions.minting import Minting
 from app.identity.http import Fetcher
@@ -32,6 +33,8 @@ class Services:
     `base_url` has no slash at its end, `log_name` is the prefix of every log's origin, `mail_from` the sender's
     bare address (each mail says who speaks), `bounces_to` the address below which bounces come back, if they are taken.
     What machines ask at machine speed is asked in groups: `checks`; `proofs` takes what may be shown once.
+    bare address (each mail says who speaks). What machines ask at machine speed is asked in groups: `checks`;
+    `proofs` takes what may be shown once. `meters` count what happens; whoever reads them has the `metrics_token`.
     """
 
     database: Database
@@ -51,6 +54,8 @@ class Services:
     bounces_to: str | None = None
     calls_per_minute: int = 6000
     checkpoint_every: timedelta = timedelta(minutes=10)
+    metrics_token: str | None = field(default=None, repr=False)
+    meters: Meters = field(default_factory=Meters, repr=False)
     checks: GroupedRead[Asked, Found] = field(init=False, repr=False)
     proofs: GroupCommit[ReplayRow, bool] = field(init=False, repr=False)
     derivations: Derivations = field(default_factory=Derivations, repr=False)
@@ -58,7 +63,8 @@ class Services:
     minting: Minting = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """The groups are of these services and nobody else's."""
+        """The groups are of these services and nobody else's; what is committed is counted."""
+        self.database.committed = self.meters.committed
         object.__setattr__(self, "checks", GroupedRead(self.database, checks.Reader().read))
         object.__setattr__(self, "proofs", GroupCommit(self.database, replays.take))
         object.__setattr__(self, "mint", Mint(self.secrets, self.ring, self.base_url))

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp
 
+from app.actions.measuring import Gauges
 from app.actions.passing import Passage
 from app.actions.reports import Reports
 from app.api import (
@@ -24,6 +25,7 @@ from app.api import (
     gate,
     health,
     institutions,
+    metrics,
     oauth,
     recordings,
     requests,
@@ -46,7 +48,7 @@ __all__ = ["front", "mount", "routers"]
 
 ROOMS = (
     *(oauth, events, requests, sessions, recordings, admin, institutions, roster, rules),
-    *(standing, accounts, findings, sign_ins, webhooks, clients, trail, tiles, health),
+    *(standing, accounts, findings, sign_ins, webhooks, clients, trail, tiles, health, metrics),
 )
 HOT = (oauth.hot, gate.hot, sessions.hot)
 """Routes of `HotRoute`s, which stand in front of everything else."""
@@ -110,6 +112,7 @@ def mount(app: FastAPI) -> None:
         (b"GET", gate.PATH.encode()): gate.QuickCheck(app.state.passage, app.state.services),
         (b"POST", oauth.QuickIntrospection.route.encode()): oauth.QuickIntrospection(app.state.services),
     }
+    app.state.gauges = Gauges(app.state.services)
     app.state.limits = Limits(app.state.services.calls_per_minute)
     app.state.allowed = _allowing(document["paths"])
     app.include_router(routers())

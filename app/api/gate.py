@@ -7,6 +7,7 @@ request that passes was written down already, in the database. Whatever is no ye
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, cast
@@ -18,6 +19,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.actions.credentials import GATE_COOKIE, read_credential
 from app.actions.gates import key_hash
+from app.actions.meters import FAILED as BROKEN
+from app.actions.meters import PASS, REFUSED
 from app.actions.passing import KNOWN, Passage, Passed, Question
 from app.actions.services import Services
 from app.api.hot import HotRoute
@@ -80,7 +83,9 @@ class Door:
         if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
+        begun = time.perf_counter()
         answer = await _ask(self._passage, self._services, scope)
+        self._services.meters.checked(_kind(answer), time.perf_counter() - begun)
         if not isinstance(answer, Passed):
             scope[_ANSWER] = answer
             await self._app(scope, receive, send)
@@ -104,6 +109,10 @@ class QuickCheck:
         told = None if body else self._passage.plainly(_question(self._services, headers))
         return None if told is None else Waiting(told, _yes)
 
+    def count(self, status: int, seconds: float) -> None:  # noqa: ARG002 -- it is always the same
+        """A check was answered with yes, which is all that this way answers."""
+        self._services.meters.checked(PASS, seconds)
+
 
 def _yes(passed: Passed | None) -> Ready | None:
     return None if passed is None else _ready(passed)
@@ -123,6 +132,10 @@ async def _ask(passage: Passage, services: Services, scope: Scope) -> Passed | R
         return await passage.ask(_question(services, headers))
     except Exception as error:  # noqa: BLE001 -- the route raises it, where it is told and logged
         return error
+
+
+def _kind(answer: Passed | Refusal | Exception) -> str:
+    return PASS if isinstance(answer, Passed) else REFUSED if isinstance(answer, Refusal) else BROKEN
 
 
 def _question(services: Services, headers: Mapping[bytes, bytes]) -> Question:

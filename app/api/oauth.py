@@ -157,7 +157,7 @@ class QuickIntrospection:
     route = "/oauth2/introspect"
 
     def __init__(self, services: Services) -> None:
-        self._judge = introspection.Plainly(services)
+        self._judge, self._meters = introspection.Plainly(services), services.meters
         self._guards = as_sent(guards_of(services.base_url))
         self._met: Memory[tuple[Brought, Ready]] = Memory()
 
@@ -169,6 +169,10 @@ class QuickIntrospection:
         place = sha256(b"%d %b%b" % (len(authorization), authorization, body)).digest()
         met = self._met.get(place) or self._read(place, authorization, body)
         return None if met is None else Waiting(self._judge.ask(met[0]), partial(self._ready, met))
+
+    def count(self, status: int, seconds: float) -> None:
+        """A call was answered."""
+        self._meters.called("POST", self.route, status, seconds)
 
     def _read(self, place: bytes, authorization: bytes, body: bytes) -> tuple[Brought, Ready] | None:
         shown = Shown(authorization.decode("latin-1"), Offered((), "POST", self.route))

@@ -42,6 +42,9 @@ class Quick(Protocol):
 
     route: str | None
 
+    def count(self, status: int, seconds: float) -> None:
+        """An answer of this way was sent; after how long."""
+
     def ask(self, headers: Mapping[bytes, bytes], body: bytes) -> Waiting | None:
         """What the answer waits for; null for a request that goes the usual way. No header stands twice."""
         ...

@@ -96,18 +96,22 @@ class ApiRoute(APIRoute):
         try:
             response = await handle(call)
         except Refused as refused:
-            response = self.refused(call, refused.refusal)
+            response = self._refused(call, refused.refusal)
         except Unavailable as error:
-            response = self.refused(call, of_unavailable(error))
+            response = self._refused(call, of_unavailable(error))
         except RequestValidationError as error:
-            response = self.refused(call, of_validation(error.errors()))
+            response = self._refused(call, of_validation(error.errors()))
         except HTTPException as error:
-            response = self.refused(call, of_http(error))
+            response = self._refused(call, of_http(error))
         except ClientDisconnect:
             response = Response(status_code=400)  # which nobody reads
         except Exception as error:  # noqa: BLE001 -- logged whole; the caller gets an answer of its own kind
-            response = self.refused(call, of_unexpected(error))
+            response = self._refused(call, of_unexpected(error))
         return guarded(call, response)
+
+    def _refused(self, call: Call, refusal: Refusal) -> Response:
+        call.app.state.services.meters.refused(refusal.problem)
+        return self.refused(call, refusal)
 
     def refused(self, request: Request, refusal: Refusal) -> Response:
         """The answer to a refusal."""

@@ -144,6 +144,7 @@ class QuickHttp(BoundedHttp):
         else:
             self.server_state.total_requests += 1
             self._rest()
+        asked.way.count(ready.status, time.perf_counter() - asked.begun)
         if asked.way.route is not None:
             tell(asked.id.decode(), asked.method.decode(), asked.way.route, ready.status, asked.begun)
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 import uvicorn
 
 from app import bootstrap, worker
+from app.actions.meters import TOGETHER
 from app.actions.services import Services
 from app.cli.quick import QuickHttp
 from app.cli.services import settings, with_services
@@ -44,6 +49,11 @@ def serve(
         bootstrap.make_database_folder(found)
     with_services(_nothing, found)
     both = found.database_url.startswith("sqlite") if with_worker is None else with_worker
+    with counting_together(workers):
+        _run(host, port, workers, both=both)
+
+
+def _run(host: str, port: int, workers: int, *, both: bool) -> None:
     uvicorn.run(
         "app.main:with_worker" if both else "app.main:from_environment",
         factory=True,
@@ -60,6 +70,23 @@ def serve(
 
 async def _nothing(_: Services) -> None:
     """The services could be built, and the database answers."""
+
+
+@contextmanager
+def counting_together(workers: int) -> Iterator[None]:
+    """Let several processes of one `serve` keep their counts in files that any of them tells together at `/metrics`.
+
+    The library reads where from the environment, when the processes import it. An operator's own folder is taken.
+    """
+    if workers == 1 or TOGETHER in os.environ:
+        yield
+        return
+    with TemporaryDirectory(prefix="countersign-metrics-") as folder:
+        os.environ[TOGETHER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[TOGETHER]
 
 
 @commands.command("worker")

@@ -32,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import QueuePool
 
 from app.domain.errors import Unavailable
+from app.domain.events import Entry
 from app.storage import direct, hosts
 from app.storage.bell import Bell
 from app.storage.columns import dump_json, values_of
@@ -115,12 +116,15 @@ def _insert_once(dialect: Dialect, table: sa.Table) -> sa.Executable:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One open transaction: a connection, and the clock. `told`: the requests it changes, whose followers are woken."""
+    """One open transaction: a connection, and the clock. `told`: the requests it changes, whose followers are woken;
+    `appended`: the entries it adds, which are counted once they are committed.
+    """
 
     connection: AsyncConnection
     dialect: Dialect
     clock: Clock | None = None
     told: set[str] = field(default_factory=set)
+    appended: list[Entry] = field(default_factory=list)
     late: Late | None = None
     """Where each statement commits by itself."""
 
@@ -167,6 +171,10 @@ class Transaction:
         return bool(await self.fetch(_insert_once(self.dialect, table), values_of(row)))
 
 
+def _counts_nothing(_: Sequence[Entry]) -> None:
+    """Nobody counts."""
+
+
 def _as_it_is(row: Sequence[Any]) -> Sequence[Any]:
     return row
 
@@ -184,6 +192,7 @@ class Database:
         self.dialect: Dialect = "sqlite" if self.engine.dialect.name == "sqlite" else "postgresql"
         self.clock = clock
         self.bell = Bell(self.engine if self.dialect == "postgresql" else None)
+        self.committed: Callable[[Sequence[Entry]], None] = _counts_nothing
         self._writers = asyncio.Lock()
         self._kept = Kept(self.look)
         self._late, self._turns = Late(), Turns(pool_size // 2, 2 * WAIT_SECONDS)
@@ -199,6 +208,8 @@ class Database:
             yield transaction
             await self._late.commit(transaction.connection, stack)
             self.bell.ring(transaction.told)
+            if transaction.appended:
+                self.committed(transaction.appended)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
@@ -289,7 +300,7 @@ class Joined(Database):
 
     def __init__(self, tx: Transaction) -> None:  # the engine is the opener's
         self.engine, self.dialect, self.clock = tx.connection.engine, tx.dialect, tx.clock
-        self.broken, self.bell = False, Bell(None)
+        self.broken, self.bell, self.committed = False, Bell(None), _counts_nothing
         self._tx = tx
 
     @asynccontextmanager

@@ -137,6 +137,7 @@ async def store(tx: Transaction, head: Head, stored: Sequence[Stored]) -> Head:
         await _store(tx, head, stored, hashes, plan)
     except IntegrityError as error:
         raise Unavailable(f"the log of {head.log} holds entries that its head does not count") from error
+    tx.appended.extend(each.entry for each in stored)
     return Head(head.log, head.origin, plan.edge, head.at, head.at, head.clock_ahead)
 
 

@@ -48,18 +48,22 @@ class PageRoute(APIRoute):
             except Elsewhere as turn:
                 response = call_of(request).go(turn.path)
             except Refused as refused:
-                response = self.refused(request, refused.refusal)
+                response = self._refused(request, refused.refusal)
             except Unavailable as error:
                 _log.warning("unavailable", problem=error.problem, detail=error.detail)
-                response = self.refused(request, Refusal(error.problem, error.detail))
+                response = self._refused(request, Refusal(error.problem, error.detail))
             except HTTPException as error:
                 response = fault_page(request, error)
             except Exception as error:  # noqa: BLE001 -- logged whole; the reader gets a page
                 _log.error("unexpected", exc_info=error)
-                response = self.refused(request, Refusal("internal", ""))
+                response = self._refused(request, Refusal("internal", ""))
             return guarded(response, request.app.state.web)
 
         return handler
+
+    def _refused(self, request: Request, refusal: Refusal) -> Response:
+        request.app.state.services.meters.refused(refusal.problem)
+        return self.refused(request, refusal)
 
     def refused(self, request: Request, refusal: Refusal) -> Response:
         """The page of a refusal."""
