@@ -251,4 +251,3 @@ def test_the_processes_of_a_service_are_counted_together(processes: int, tmp_pat
                 assert value(samples, "http_requests_total", method="GET", route="/metrics", status="200") == calls
             calls += 1
     assert len(pids) == processes
-    assert list(tmp_path.glob("countersign-metrics-*")) == []
