@@ -18,11 +18,12 @@ Of several sessions the one of the best line counts, and then the one that lasts
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from hashlib import sha256
+from itertools import repeat
 from typing import NamedTuple
 
 from app.domain.data import Value
@@ -133,7 +134,8 @@ def match(sign_ins: Sequence[SignIn], stays: Iterable[Stay]) -> list[Match | Non
 
     `stays`: the sessions of the sign-ins' environment, of `exl_impl`.
     """
-    found: list[tuple[int, Stay] | None] = [None] * len(sign_ins)
+    # Nothing is made for each sign-in but what is given back: many small objects cost more than their share to keep.
+    ranks, covers = [len(_RANKS)] * len(sign_ins), list[Stay | None]([None]) * len(sign_ins)
     begun = sorted(stays, key=lambda stay: (stay.begins, stay.session))
     now, soon = _Reach(), _Reach()
     at_now = at_soon = 0
@@ -144,16 +146,25 @@ def match(sign_ins: Sequence[SignIn], stays: Iterable[Stay]) -> list[Match | Non
         while at_now < at_soon and begun[at_now].begins <= at:
             now.add(begun[at_now])
             at_now += 1
-        best, known = _best(at, sign_ins[place].ip, now, soon), found[place]
-        if best is not None and (known is None or _better(best, known)):
-            found[place] = best
-    return [None if each is None else _match(*each, sign_in) for each, sign_in in zip(found, sign_ins, strict=True)]
+        best, known = _best(at, sign_ins[place].ip, now, soon), covers[place]
+        if best is not None and (known is None or _better(best, (ranks[place], known))):
+            ranks[place], covers[place] = best
+    made: dict[tuple[str, Confidence], Match] = {}
+    return [
+        None if stay is None else _match(made, rank, stay, sign_in)
+        for rank, stay, sign_in in zip(ranks, covers, sign_ins, strict=True)
+    ]
 
 
-def _probes(sign_ins: Sequence[SignIn]) -> list[tuple[datetime, int]]:
-    return sorted(
-        (at, place) for place, sign_in in enumerate(sign_ins) if sign_in.account == IMPL for at in sign_in.readings
-    )
+def _probes(sign_ins: Sequence[SignIn]) -> Iterator[tuple[datetime, int]]:
+    """Each instant that is looked for, in order, and whose it is."""
+    instants, places = list[datetime](), list[int]()
+    for place, sign_in in enumerate(sign_ins):
+        if sign_in.account == IMPL:
+            instants.extend(sign_in.readings)
+            places.extend(repeat(place, len(sign_in.readings)))
+    for n in sorted(range(len(instants)), key=instants.__getitem__):
+        yield instants[n], places[n]
 
 
 def _best(at: datetime, ip: str | None, now: _Reach, soon: _Reach) -> tuple[int, Stay] | None:
@@ -178,6 +189,8 @@ def _better(found: tuple[int, Stay], known: tuple[int, Stay]) -> bool:
     return found[0] < known[0] if found[0] != known[0] else _lasts(found[1], known[1])
 
 
-def _match(rank: int, stay: Stay, sign_in: SignIn) -> Match:
-    ambiguous = len(sign_in.readings) > 1
-    return Match(stay, Confidence.LOW if ambiguous else _RANKS[rank])
+def _match(made: dict[tuple[str, Confidence], Match], rank: int, stay: Stay, sign_in: SignIn) -> Match:
+    """One match for all sign-ins of a session that are as sure."""
+    confidence = Confidence.LOW if len(sign_in.readings) > 1 else _RANKS[rank]
+    known = made.get((stay.session, confidence))
+    return made.setdefault((stay.session, confidence), Match(stay, confidence)) if known is None else known
