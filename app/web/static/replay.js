@@ -16,7 +16,7 @@
     const { v, events } = JSON.parse(text);
     if (v !== "countersign/page/1" || !Array.isArray(events) || events.length < 2) throw new Error("no recording of a page");
     playing = new window.rrwebReplay.Replayer(events, { root: stage, mouseTail: false, UNSAFE_replayCanvas: false, showWarning: false });
-    playing.on("finish", () => (note.textContent = "The part is over."));
+    playing.on("finish", () => (note.textContent = note.dataset.over));
     playing.play();
   };
 
@@ -35,15 +35,15 @@
 
   const play = async (button) => {
     clear();
-    note.textContent = "Fetching…";
+    note.textContent = note.dataset.fetching;
     try {
       const answer = await fetch(button.dataset.part, { credentials: "same-origin" });
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       const terminal = (answer.headers.get("X-Recording-Type") || "").startsWith("application/x-asciicast");
-      note.textContent = terminal ? "What the terminal showed, as text." : "Playing.";
+      note.textContent = terminal ? note.dataset.terminal : note.dataset.playing;
       (terminal ? terminals : pages)(await answer.text());
     } catch (error) {
-      note.textContent = `This part cannot be played (${error.message}). Download it instead.`;
+      note.textContent = `${note.dataset.failed} (${error.message})`;
     }
   };
 

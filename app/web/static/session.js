@@ -17,11 +17,11 @@
   source.addEventListener("page", (event) => {
     const { over, ...places } = JSON.parse(event.data);
     for (const [name, html] of Object.entries(places)) show(name, html);
-    note.textContent = over ? "The session is over." : "New lines appear by themselves.";
+    note.textContent = over ? note.dataset.over : note.dataset.live;
     if (over) source.close();
   });
   source.addEventListener("error", () => {
     const gone = source.readyState === EventSource.CLOSED;
-    note.textContent = gone ? "New lines do not appear any more. Refresh the page." : "The connection is interrupted.";
+    note.textContent = gone ? note.dataset.gone : note.dataset.broken;
   });
 })();
