@@ -18,7 +18,8 @@ from app.identity.provider import Assert, ProviderClient
 from app.notify.smtp import SmtpSettings
 from app.settings import PREFIX, Settings, SettingsError
 from app.storage.database import Clock, Database
-from app.storage.heads import FileHeads
+from app.storage.heads import FileHeads, Heads, HeadStoreError
+from app.storage.object_heads import ObjectHeads
 from app.storage.object_store import ObjectStore
 from app.tokens import client_assertion, keys
 from app.tokens.keyfiles import KeysError
@@ -36,7 +37,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Services:
         follow=Followers(database),
         secrets=Secrets(settings.secret_key),
         ring=ring,
-        heads=FileHeads(_directory(settings)),
+        heads=_heads(settings),
         objects=ObjectStore(settings.object_store),
         provider=ProviderClient(
             Fetcher(allow_private=settings.allow_private_networks, allow_http=settings.development), asserting(ring)
@@ -109,11 +110,16 @@ def _ring(settings: Settings) -> KeyRing:
         raise SettingsError([f"{PREFIX}{name}: {error}"]) from error
 
 
-def _directory(settings: Settings) -> Path:
+def _heads(settings: Settings) -> Heads:
     parts = urlsplit(settings.checkpoint_store)
-    if parts.scheme != "file":
-        raise SettingsError([f"{PREFIX}CHECKPOINT_STORE: only file:// is supported yet"])
-    return Path(unquote(parts.path))
+    if parts.scheme == "file":
+        return FileHeads(Path(unquote(parts.path)))
+    heads = ObjectHeads(settings.checkpoint_store)
+    try:
+        heads.probe()
+    except HeadStoreError as error:
+        raise SettingsError([f"{PREFIX}CHECKPOINT_STORE: {error}"]) from error
+    return heads
 
 
 def _smtp(settings: Settings) -> SmtpSettings:

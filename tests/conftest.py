@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.fixtures.browser",
     "tests.fixtures.identity_provider",
     "tests.fixtures.postgres",
+    "tests.fixtures.s3",
     "tests.fixtures.schema",
     "tests.fixtures.smtp",
 ]

@@ -278,7 +278,7 @@ def test_the_doctor_agrees(shell: Shell) -> None:
 
 @pytest.mark.parametrize("setting, value", [
     ("BASE_URL", "https://user:password@countersign"),
-    ("CHECKPOINT_STORE", "s3://bucket"),
+    ("CHECKPOINT_STORE", "gs://bucket"),
     ("DEVELOPMENT", "false"),
 ])  # fmt: skip
 def test_serving_with_a_bad_setting_says_which_before_anything_is_bound(empty: Shell, setting: str, value: str) -> None:

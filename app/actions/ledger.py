@@ -29,7 +29,7 @@ from app.domain.languages import msg
 from app.domain.standing import evolve as evolve_standing
 from app.storage import institutions, leaves, outbox, refusals
 from app.storage.database import Transaction
-from app.storage.heads import doubt_of
+from app.storage.heads import judged
 from app.storage.institutions import InstitutionRow
 from app.storage.leaves import Head, Stored
 from app.storage.outbox import OutboxRow
@@ -162,7 +162,7 @@ async def lock(services: Services, tx: Transaction, code: str) -> Ledger:
     row = await institutions.read(tx, code)
     if row is None:
         raise Refused(NOT_FOUND)
-    doubt = doubt_of(services.heads, head.origin, head.size)
+    doubt = await judged(services.heads, head.origin, head.size)
     if doubt is not None:
         raise doubt
     return Ledger(services, tx, head, row, Institution.from_data(row.state))

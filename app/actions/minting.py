@@ -21,7 +21,7 @@ from app.domain.request import AccessRequest, due, may_mint
 from app.storage import entries, leaves, minting
 from app.storage.database import Database, Transaction
 from app.storage.grouped import GroupCommit
-from app.storage.heads import FileHeads, doubt_of
+from app.storage.heads import Heads, judged
 from app.storage.leaves import Head
 from app.storage.minting import Batch, Ground
 from app.tokens.clients import Caller
@@ -49,7 +49,7 @@ class _Known:
 class Minting:
     """Answers those who ask a process for tokens."""
 
-    def __init__(self, database: Database, heads: FileHeads, mint: Mint) -> None:
+    def __init__(self, database: Database, heads: Heads, mint: Mint) -> None:
         self._quick = database.dialect == "postgresql"
         self._heads, self._mint, self._database = heads, mint, database
         self._group = GroupCommit(database, self._write, at_once=True)
@@ -91,7 +91,7 @@ class Minting:
 
     async def _judge(self, tx: Transaction, grounds: dict[str, Ground]) -> dict[str, Subject]:
         """Those requests under whose grants tokens may be minted, as far as rows and trail go."""
-        trusted = {request: ground for request, ground in grounds.items() if self._is_trusted(ground.head)}
+        trusted = {request: ground for request, ground in grounds.items() if await self._is_trusted(ground.head)}
         names = {request: self._evidence_of(request, ground) for request, ground in trusted.items()}
         wanted = [(trusted[request].head.log, name) for request, chosen in names.items() for name in chosen]
         blobs = await minting.evidence(tx, list(dict.fromkeys(wanted)))
@@ -104,8 +104,8 @@ class Minting:
                 subjects[request] = subject
         return subjects
 
-    def _is_trusted(self, head: Head) -> bool:
-        return not head.clock_ahead and doubt_of(self._heads, head.origin, head.size) is None
+    async def _is_trusted(self, head: Head) -> bool:
+        return not head.clock_ahead and await judged(self._heads, head.origin, head.size) is None
 
     def _evidence_of(self, request: str, ground: Ground) -> Sequence[str]:
         known = self._known.get(request)

@@ -17,7 +17,7 @@ from app.storage import checks, replays
 from app.storage.checks import Asked, Found
 from app.storage.database import Database
 from app.storage.grouped import GroupCommit, GroupedRead
-from app.storage.heads import FileHeads
+from app.storage.heads import Heads
 from app.storage.object_store import ObjectStore
 from app.storage.replays import ReplayRow
 from app.tokens.keys import KeyRing
@@ -41,7 +41,7 @@ class Services:
     follow: Followers
     secrets: Secrets
     ring: KeyRing
-    heads: FileHeads
+    heads: Heads
     objects: ObjectStore
     provider: ProviderClient
     webhooks: Fetcher

@@ -1,12 +1,14 @@
 """The last signed head of every log, kept outside the database, so that a restored old backup is noticed before it
 signs.
 
-One small file a log under a directory; changed by compare-and-swap only, durable before `swap` returns. Two processes
-on one machine are kept apart by a lock file; past one machine the directory has to be one that all replicas share.
+One small file a log under a directory; changed by compare-and-swap only, durable before `swap` returns
+(`object_heads.py` keeps them in S3-compatible storage). Two processes on one machine are kept apart by a lock file;
+past one machine the directory has to be one that all replicas share.
 """
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
@@ -14,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote
 
 from app.domain.errors import Unavailable
@@ -36,8 +39,27 @@ class HeadStoreError(Exception):
     """The store cannot be read, or holds something that it did not write."""
 
 
+class Heads(Protocol):
+    """A store of heads. `local`: it answers at once, without the network."""
+
+    @property
+    def local(self) -> bool:
+        """Whether it may be asked inside the event loop."""
+
+    def read(self, origin: str) -> SignedHead | None:
+        """The last signed head of `origin`; None if nothing was ever signed. Raises `HeadStoreError`."""
+
+    def swap(self, expected: SignedHead | None, new: SignedHead) -> bool:
+        """Put `new` in the place of `expected`; False, and nothing changed, if something else stands there by now.
+
+        Raises `HeadStoreError`.
+        """
+
+
 class FileHeads:
     """Heads as files `<quoted origin>.json` of a directory, which is made when it is missing."""
+
+    local = True
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -51,7 +73,7 @@ class FileHeads:
             return None
         except OSError as error:
             raise HeadStoreError(f"the checkpoint store cannot be read: {error.strerror}") from error
-        return _parse(origin, content)
+        return parse(origin, content)
 
     def swap(self, expected: SignedHead | None, new: SignedHead) -> bool:
         """Put `new` in the place of `expected`; False, and nothing changed, if something else stands there by now."""
@@ -68,7 +90,7 @@ class FileHeads:
         path = self._path(head.origin)
         scratch = path.with_suffix(".new")
         with scratch.open("wb") as file:
-            file.write(_dump(head))
+            file.write(dump(head))
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(path)
@@ -85,7 +107,7 @@ class FileHeads:
             yield
 
 
-def doubt_of(heads: FileHeads, origin: str, size: int) -> Unavailable | None:
+def doubt_of(heads: Heads, origin: str, size: int) -> Unavailable | None:
     """Why a log of this size is not to be relied on, where it is not: more was signed, or another continues it."""
     try:
         signed = heads.read(origin)
@@ -102,14 +124,21 @@ def doubt_of(heads: FileHeads, origin: str, size: int) -> Unavailable | None:
     return Unavailable(detail, "trail-rolled-back")
 
 
-def _dump(head: SignedHead) -> bytes:
+async def judged(heads: Heads, origin: str, size: int) -> Unavailable | None:
+    """The same, without holding up the event loop where the store is far away."""
+    return doubt_of(heads, origin, size) if heads.local else await asyncio.to_thread(doubt_of, heads, origin, size)
+
+
+def dump(head: SignedHead) -> bytes:
+    """A head as it is kept."""
     value: dict[str, str | int] = {"origin": head.origin, "root": head.root.hex(), "size": head.size}
     if head.successor is not None:
         value["successor"] = head.successor
     return json.dumps(value).encode()
 
 
-def _parse(origin: str, content: bytes) -> SignedHead:
+def parse(origin: str, content: bytes) -> SignedHead:
+    """What is kept of `origin`, as a head. Raises `HeadStoreError`."""
     try:
         value = json.loads(content)
         head = SignedHead(value["origin"], value["size"], bytes.fromhex(value["root"]), value.get("successor"))

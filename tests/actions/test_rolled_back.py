@@ -20,6 +20,7 @@ from app.domain.errors import Unavailable
 from app.storage import nodes, tables
 from app.storage.database import Database
 from app.storage.heads import FileHeads
+from app.storage.object_heads import ObjectHeads
 from tests.actions.attacks import Watch, behind
 from tests.actions.worlds import AUDITOR, CODE, HEAD, World
 from tests.fixtures.postgres import PostgresServer
@@ -141,3 +142,20 @@ async def test_while_the_store_of_signed_heads_is_in_doubt_nothing_happens(enrol
     await refuses(world.file, "unavailable")
     assert await watch.told() == []
     assert any("damaged" in line for line in await ready(world.services))
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+async def test_signed_heads_in_s3_hold_a_restored_log_as_well(
+    enrolled: World, request: pytest.FixtureRequest, bucket: str
+) -> None:
+    world = enrolled
+    world.services = replace(world.services, heads=ObjectHeads(f"{bucket}/heads"))
+    await checkpoint(world.services, CODE)
+    copy = await backup(world, request)
+    await world.file()
+    await checkpoint(world.services, CODE)
+    await restore(world, copy)
+    await refuses(lambda: checkpoint(world.services, CODE))
+    await refuses(world.file)
+    assert any("checkpoint of" in line for line in await ready(world.services))
+    await world.services.database.close()

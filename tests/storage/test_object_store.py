@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,28 @@ async def test_a_store_that_cannot_be_used_is_unavailable(tmp_path: Path) -> Non
 def test_recordings_are_kept_in_no_other_place() -> None:
     with pytest.raises(ValueError, match="file:// or s3://"):
         ObjectStore("ftp://example.org/recordings")
+
+
+@pytest.mark.parametrize("size", [1, 12 * MIB])
+async def test_storage_that_speaks_s3_keeps_what_is_put_in_parts_and_lists_it(bucket: str, size: int) -> None:
+    store, data = ObjectStore(f"{bucket}/recordings"), b"ab" * (size // 2) or b"a"
+    key = "01EXU_INST/ses_1/1-x"
+    await store.put(key, pieces(*(data[at : at + MIB] for at in range(0, len(data), MIB))))
+    assert await _read(ObjectStore(f"{bucket}/recordings"), key) == data
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    assert [each async for keys in store.older(soon) for each in keys] == [key]
+    await store.delete(key)
+    await store.delete(key)
+    assert await _read(store, key) is None
+
+
+async def test_an_upload_to_s3_that_breaks_off_leaves_nothing(bucket: str) -> None:
+    store = ObjectStore(bucket)
+    with pytest.raises(ConnectionResetError):
+        await store.put("01EXU_INST/ses_1/1-x", pieces(b"a" * 12 * MIB, fails=ConnectionResetError()))
+    assert await _read(store, "01EXU_INST/ses_1/1-x") is None
+
+
+async def test_a_bucket_that_is_not_there_is_doubt_not_an_empty_store(bucket: str) -> None:
+    with pytest.raises(Unavailable):
+        await ObjectStore(f"{bucket}-not-there").put("01EXU_INST/ses_1/1-x", pieces(b"a"))
