@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from app.domain.sentences import en
+from app.domain.sentences import de, en, es, fr, he, zh_hans
 from app.domain.sentences.words import Words
 
-TABLES: Mapping[str, Words] = MappingProxyType({"en": Words("en", en.TEXTS)})
+_MODULES = {"en": en, "de": de, "es": es, "fr": fr, "he": he, "zh-Hans": zh_hans}
+TABLES: Mapping[str, Words] = MappingProxyType({name: Words(name, each.TEXTS) for name, each in _MODULES.items()})
 """By language; the verifier takes a sentence in any of them."""
