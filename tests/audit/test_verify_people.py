@@ -203,7 +203,7 @@ def _sentence(world: World, terms: dict[str, Any]) -> str:
         case_number=terms["case"], roles=tuple(terms["roles"]), max_window_minutes=terms["max_window_minutes"],
         uses=terms["uses"], not_after=parse_stamp(terms["not_after"]), zone=state.zone, zone_name=state.time_zone,
     )  # fmt: skip
-    return standing_text(advance)
+    return standing_text(advance, world.language)
 
 
 def _used(world: World, standing: str, minutes: int = 60, **changes: Any) -> int:

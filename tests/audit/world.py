@@ -55,7 +55,9 @@ __all__ = ["AUDITOR", "CLIENT", "CODE", "HEAD", "OPERATOR", "SECOND", "THIRD", "
 
 
 class World(Sessions):
-    """Vendor, institution, provider, and the moves they make."""
+    """Vendor, institution, provider, and the moves they make. `language`: that of the sentences they sign."""
+
+    language = "en"
 
     def see_keys(self, provider: Provider | None = None) -> Entry:
         """The service fetches the provider's keys."""
@@ -148,7 +150,8 @@ class World(Sessions):
         )  # fmt: skip
         made = decision_statement(
             origin=self.trail.origin, institution=CODE, request=request_id, request_digest=request.digest, terms=terms,
-            text=approval_text(approval), comment_digest=canonical.sha(canonical.encode(comment_input(comment, salt))),
+            text=approval_text(approval, self.language),
+            comment_digest=canonical.sha(canonical.encode(comment_input(comment, salt))),
             policy_digest=canonical.sha(canonical.encode(self.institution.policy.to_data())), iss=self.idp.issuer,
             sub=person.sub, salt=salt,
         )  # fmt: skip
@@ -267,7 +270,9 @@ class World(Sessions):
         around = Around(NAME, NOTIFY, {person.id: ("Somebody", person.email) for person in self.people.values()})
         if event.type not in CHANGEABLE:
             return "I agree."
-        return change_text(self.institution, Wanted(event.type, event.subject, data, event.private), around)
+        return change_text(
+            self.institution, Wanted(event.type, event.subject, data, event.private), around, self.language
+        )
 
     # --- what an auditor takes home -----------------------------------------------------------------------------------
 
