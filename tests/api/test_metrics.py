@@ -250,4 +250,4 @@ def test_the_processes_of_a_service_are_counted_together(processes: int, tmp_pat
             if calls:
                 assert value(samples, "http_requests_total", method="GET", route="/metrics", status="200") == calls
             calls += 1
-    assert len(pids) == processes
+    assert len(pids) >= processes  # one that is slow to answer its parent is replaced
