@@ -14,7 +14,7 @@ from app.domain.events import SERVICE, Event
 from app.domain.kinds import VENDOR
 from app.storage import institutions, nodes
 from app.storage.heads import HeadStoreError, SignedHead
-from app.storage.migrate import schema_at_head
+from app.storage.migrate import schema_suffices
 from app.tokens.keyfiles import KeysError
 
 _log = structlog.get_logger("countersign.health")
@@ -24,7 +24,7 @@ async def ready(services: Services) -> list[str]:
     """What is wrong, a line each; nothing when the service is ready."""
     try:
         async with services.database.read() as tx:
-            if not await schema_at_head(tx):
+            if not await schema_suffices(tx):
                 return ["the database is not at the migration this version expects; run `countersign migrate`"]
             sizes = await nodes.sizes(tx)
         return [*_keys(services), *await rolled_back(services, sizes)]

@@ -89,9 +89,12 @@ def _config() -> Config:
     return config
 
 
-async def schema_at_head(tx: Transaction) -> bool:
-    """Whether the database is at the migration this code expects."""
-    return await _heads(tx) == (_expected(),)
+async def schema_suffices(tx: Transaction) -> bool:
+    """Whether the database is at the migration this code expects, or at a later one: every migration leaves the version
+    before it working, so that replicas are replaced one after the other.
+    """
+    heads, expected = await _heads(tx), _expected()
+    return len(heads) == 1 and expected is not None and heads[0] >= expected
 
 
 async def schema_begun(tx: Transaction) -> bool:

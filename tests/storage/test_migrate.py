@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from alembic.migration import MigrationContext
 
 from app.storage import privileges
 from app.storage.database import Database
-from app.storage.migrate import downgrade, migrate, migration_engine, schema_at_head
+from app.storage.migrate import downgrade, migrate, migration_engine, schema_suffices
 from app.storage.tables import metadata
+from tests.fixtures.schema import have_schema
 from tests.storage.conftest import Urls
 
 
@@ -63,13 +65,13 @@ async def test_two_processes_that_migrate_at_once_take_turns(empty: Urls) -> Non
 async def test_schema_is_at_head_only_after_the_last_migration(empty: Urls) -> None:
     database = Database(empty.app)
     async with database.read() as tx:
-        assert not await schema_at_head(tx)
+        assert not await schema_suffices(tx)
     await migrate(empty.app, empty.owner)
     async with database.read() as tx:
-        assert await schema_at_head(tx)
+        assert await schema_suffices(tx)
     await downgrade(empty.app, empty.owner, "0001")
     async with database.read() as tx:
-        assert not await schema_at_head(tx)
+        assert not await schema_suffices(tx)
     await database.close()
 
 
@@ -95,3 +97,20 @@ async def test_application_role_owns_nothing_and_has_only_the_grants_of_the_tabl
     wanted = {(table.name, word) for table, allowed in privileges.GRANTS.items() for word in allowed.split(", ")}
     assert found == wanted | {("alembic_version", "SELECT")}
     assert set(privileges.GRANTS) == set(metadata.tables.values())
+
+
+@pytest.mark.parametrize("revision, suffices", [("0001", False), (None, True), ("9999", True)])
+async def test_a_later_schema_suffices_and_an_earlier_one_does_not(
+    tmp_path: Path, revision: str | None, suffices: bool
+) -> None:
+    url = f"sqlite:///{tmp_path}/countersign.db"
+    await have_schema(url, None)
+    database = Database(url)
+    try:
+        if revision is not None:
+            async with database.begin() as tx:
+                await tx.connection.execute(sa.text("UPDATE alembic_version SET version_num = :at"), {"at": revision})
+        async with database.read() as tx:
+            assert await schema_suffices(tx) is suffices
+    finally:
+        await database.close()
