@@ -46,17 +46,21 @@ async def rolled_back(services: Services, sizes: Sequence[tuple[str, str, int]])
     """Logs that are shorter than a checkpoint signed of them before, or were succeeded by others; a line each. `sizes`:
     name, origin and size of all. Raises `HeadStoreError`.
     """
-
-    def read() -> list[tuple[str, int, SignedHead | None]]:
-        return [(log, size, services.heads.read(origin)) for log, origin, size in sizes]
-
     wrong = []
-    for log, size, signed in await asyncio.to_thread(read):
+    for (log, _, size), signed in zip(sizes, await _signed(services, [origin for _, origin, _ in sizes]), strict=True):
         if signed is not None and signed.successor is not None:
             wrong.append(f"the log of {log} is continued by {signed.successor}, which this database does not hold")
         elif signed is not None and size < signed.size:
             wrong.append(f"the log of {log} has {size} entries, but a checkpoint of {signed.size} was signed")
     return wrong
+
+
+async def _signed(services: Services, origins: Sequence[str]) -> Sequence[SignedHead | None]:
+    """The last signed heads: of a store on this machine one after the other, of one beyond the network many at a time."""
+    read = services.heads.read
+    if services.heads.local:
+        return await asyncio.to_thread(lambda: [read(origin) for origin in origins])
+    return await asyncio.gather(*(asyncio.to_thread(read, origin) for origin in origins))
 
 
 async def started(services: Services, digest: str) -> None:

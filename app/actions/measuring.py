@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from app.actions.health import rolled_back
@@ -67,17 +67,17 @@ async def measure(services: Services) -> Measured | None:
     """A fresh reading; null where the database does not answer."""
     try:
         async with services.database.read() as tx:
-            return await _measure(services, tx, await tx.now())
+            sizes = await nodes.sizes(tx)
+            told = await _measure(tx, await tx.now(), {log: size for log, _, size in sizes})
     except Unavailable:
         return None
-
-
-async def _measure(services: Services, tx: Transaction, now: datetime) -> Measured:
-    sizes = await nodes.sizes(tx)
     try:
-        back: int | None = len(await rolled_back(services, sizes))
+        return replace(told, rolled_back=len(await rolled_back(services, sizes)))
     except HeadStoreError:
-        back = None
+        return told
+
+
+async def _measure(tx: Transaction, now: datetime, entries: Mapping[str, int]) -> Measured:
     waiting = {name: await measures.waiting(tx, webhooks=name == "webhook") for name in ("mail", "webhook")}
     first = [_at(leaf) for _, leaf in await measures.unwitnessed(tx)]
     return Measured(
@@ -85,7 +85,7 @@ async def _measure(services: Services, tx: Transaction, now: datetime) -> Measur
         clock_overdue_s=_since(await measures.clock_due(tx), now),
         deliveries={name: Age(0, 0) if pile is None else _age(pile, now) for name, pile in waiting.items()},
         sessions=await measures.living_sessions(tx),
-        entries={log: size for log, _, size in sizes},
+        entries=entries,
         unpublished_s=_since(await measures.unpublished_since(tx), now),
         unwitnessed=Age(len(first), _since(min(first, default=None), now)),
         behind={
@@ -93,7 +93,7 @@ async def _measure(services: Services, tx: Transaction, now: datetime) -> Measur
             for each in await measures.behind(tx)
             for problem, count in (each.logs or {"waiting": 0}).items()
         },
-        rolled_back=back,
+        rolled_back=None,
     )
 
 

@@ -27,7 +27,7 @@ from app.main import create_app
 from app.settings import load
 from app.storage import nodes, witnesses
 from app.storage.database import Transaction
-from app.storage.heads import SignedHead
+from app.storage.heads import FileHeads, SignedHead
 from app.storage.witnesses import WitnessRow, WitnessSize
 from demo.parts import find_free_port, run_part
 from tests.actions.gating import ESPLORO, KEYS, Gates, run_gates
@@ -194,6 +194,7 @@ async def test_a_rolled_back_log_and_a_database_that_is_gone_raise_their_alarms(
     assert value(await watched.scrape(), "rolled_back_logs") == 0
     assert services.heads.swap(None, SignedHead(services.origin(CODE), 1000, bytes(32)))
     assert value(await watched.scrape(), "rolled_back_logs") == 1
+    assert isinstance(services.heads, FileHeads)
     path = services.heads._path(services.origin(CODE))
     path.write_bytes(b"damaged")
     samples = await watched.scrape()
