@@ -56,7 +56,7 @@ async def rolled_back(services: Services, sizes: Sequence[tuple[str, str, int]])
 
 
 async def _signed(services: Services, origins: Sequence[str]) -> Sequence[SignedHead | None]:
-    """The last signed heads: of a store on this machine one after the other, of one beyond the network many at a time."""
+    """The last signed heads: of a store on this machine one by one, of one beyond the network many at a time."""
     read = services.heads.read
     if services.heads.local:
         return await asyncio.to_thread(lambda: [read(origin) for origin in origins])

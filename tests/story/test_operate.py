@@ -93,8 +93,8 @@ def a_machine(programs: Path, port: int) -> Iterator[tuple[Path, Path]]:
 
 def test_every_command_of_the_guide_for_operators_does_what_it_says() -> None:
     programs = find_programs()
-    if programs is None or not (programs / "pg_basebackup").exists() or shutil.which("openssl") is None:
-        pytest.skip("no PostgreSQL with pg_basebackup, or no openssl: install the packages postgresql and openssl")
+    if programs is None or not (programs / "pg_basebackup").exists() or not all(map(shutil.which, ("curl", "openssl"))):
+        pytest.skip("no PostgreSQL with pg_basebackup, no curl or no openssl: install postgresql, curl and openssl")
     first, second, web = (str(find_free_port()) for _ in range(3))
     with a_machine(programs, int(first)) as (folder, reached):
         here = folder / "countersign"
