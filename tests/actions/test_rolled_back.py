@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,14 +13,14 @@ import pytest
 import sqlalchemy as sa
 
 from app.actions import grants
-from app.actions.checkpoints import checkpoint
+from app.actions.checkpoints import checkpoint, opened
 from app.actions.export import export
 from app.actions.health import ready
 from app.actions.signin import begin
 from app.domain.errors import Unavailable
 from app.storage import nodes, tables
 from app.storage.database import Database
-from app.storage.heads import FileHeads
+from app.storage.heads import FileHeads, SignedHead
 from app.storage.object_heads import ObjectHeads
 from tests.actions.attacks import Watch, behind
 from tests.actions.worlds import AUDITOR, CODE, HEAD, World
@@ -120,6 +121,35 @@ async def test_a_log_that_lacks_rows_signs_nothing(enrolled: World) -> None:
         async with behind(world) as connection:
             await connection.execute(sa.insert(tables.leaves).values(dict(row._mapping)))
     await checkpoint(world.services, CODE)
+
+
+class Overtaken(FileHeads):
+    """A store before whose next read another process appends, and signs what is there then."""
+
+    overtake: Callable[[], object] | None = None
+
+    def read(self, origin: str) -> SignedHead | None:
+        overtake, self.overtake = self.overtake, None
+        if overtake is not None:
+            overtake()
+        return super().read(origin)
+
+
+@pytest.mark.parametrize("world", ["postgresql"], indirect=True)
+async def test_a_newer_head_that_another_process_signed_meanwhile_is_no_rollback(
+    enrolled: World, tmp_path: Path
+) -> None:
+    world, loop = enrolled, asyncio.get_running_loop()
+    world.services = replace(world.services, heads=FileHeads(tmp_path / "heads"))
+    before = opened(await checkpoint(world.services, CODE))
+
+    async def other() -> None:
+        await world.file()
+        assert opened(await checkpoint(world.services, CODE)).size > before.size
+
+    heads = Overtaken(tmp_path / "heads")
+    heads.overtake = lambda: asyncio.run_coroutine_threadsafe(other(), loop).result(60)
+    assert opened(await checkpoint(replace(world.services, heads=heads), CODE)) == before
 
 
 async def test_a_head_that_was_rewritten_signs_nothing(enrolled: World) -> None:
