@@ -100,12 +100,13 @@ class Replay:
                 world.settle(entry.at)
             if world.deadlines:
                 replay_sessions.linger(world, entry.at)
-        expected, before = self._expected(entry), world.state
+        expected, before = bool(world.following) and self._expected(entry), world.state
         try:
             if world.state is None:
                 self._open(entry, leaf, part)
             else:
-                self._actor(entry)
+                if entry.actor.kind != "system":
+                    self._actor(entry)
                 self._apply(entry, leaf, part, follows=expected)
         except Fault as fault:
             world.find(entry, fault.code, fault.words)
@@ -171,9 +172,9 @@ class Replay:
                 seen.add(value)
 
     def _expected(self, entry: Entry) -> bool:
-        """Whether the entry is what the append had to go on with."""
+        """Whether the entry is what the append had to go on with; something is awaited."""
         following, last = self.world.following, self.last
-        if not following or last is None:
+        if last is None:
             return False
         event = following.popleft()
         if _same(event, entry) and (entry.index, entry.at) == (last.index + 1, last.at):

@@ -190,7 +190,8 @@ class _Verification:
             except Fault as fault:
                 replay.skip(fault.code, fault.words)
                 continue
-            replay.feed(entry, leaf, self._part(replay, parts, proofs, entry, leaf))
+            plain = whole and entry.private is None  # it has neither a proof nor a private part
+            replay.feed(entry, leaf, None if plain else self._part(replay, parts, proofs, entry, leaf))
             if self.progress is not None and count % _STEP == 0:
                 self.progress(count, total)
         roots.flush()

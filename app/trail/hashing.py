@@ -68,7 +68,7 @@ class Edge:
             # Each trailing one bit of the size is a perfect subtree waiting for its equal on the right.
             waiting = size
             while waiting & 1:
-                node = node_hash(stack.pop(), node)
+                node = sha256(b"\x01" + stack.pop() + node).digest()  # `node_hash`, met once for every leaf there is
                 waiting >>= 1
             stack.append(node)
             size += 1
