@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import httpx2
 
 from tests.faults.cluster import Member, Pair
+from tests.faults.history import History
+from tests.faults.invariants import ENDINGS
 from tests.faults.storm import Storm
 
 READY_S = 60.0
@@ -40,6 +42,17 @@ async def strike_often(storm: Storm, count: int, strike: Callable[[], bool], men
         await ready(storm.service.base_url)
         await storm.survived(begun)
         await asyncio.to_thread(mend)
+    while not told_enough(storm.history):
+        await storm.history.answers(3)
+
+
+def told_enough(history: History) -> bool:
+    """Whether a token was seen to be active, and one whose grant was ended was not."""
+    ended = {call.what: call.ended for call in history.acknowledged(*ENDINGS)}
+    looks = history.acknowledged("introspect")
+    return any(look.answer["active"] for look in looks) and any(
+        not look.answer["active"] and look.begun > ended.get(look.what, look.begun) for look in looks
+    )
 
 
 async def ready(base_url: str) -> None:
