@@ -51,7 +51,7 @@ sbom: ## what the service is made of (CycloneDX), from its lock file: sbom.cdx.j
 
 lock: ## pin what requirements/*.in and package.json name; UPGRADE=1 for newer versions
 	@scripts/setup test
-	@for set in uv runtime parquet demo test fuzz; do \
+	@for set in uv runtime parquet pdf demo test fuzz; do \
 		$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 			$$(test $$set != test || echo --override requirements/test-overrides.in) $(if $(UPGRADE),--upgrade) \
 			requirements/$$set.in --output-file requirements/$$set.txt || exit 1; \

@@ -42,6 +42,11 @@ async def take(services: Services, who: Caller | Visitor | Actor, code: str, ask
     return Download(exported.filename, view.media_type, _pieces(services, exported, view))
 
 
+def rows_of(services: Services, exported: Exported) -> AsyncIterator[bytes]:
+    """The entries of an export that is recorded, as JSON Lines."""
+    return _pieces(services, exported, FORMS["jsonl"])
+
+
 def _view(form: str) -> View:
     """A new view of this form. Raises `Refused` validation."""
     if form == "parquet" and find_spec("pyarrow") is not None:

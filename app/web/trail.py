@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -16,11 +17,13 @@ from app.actions import evidence, trailview
 from app.actions.derived import take
 from app.actions.export import Asked
 from app.actions.ledger import NOT_FOUND
+from app.actions.paper import offered
 from app.actions.request_evidence import request_evidence
 from app.actions.signin import Visitor
 from app.actions.trailview import Listing, Sought
 from app.domain.errors import Refusal, Refused
 from app.domain.window import day_over
+from app.web import paper
 from app.web.call import Call, CallDep
 from app.web.guard import Form, SignedIn, VisitorsForm
 from app.web.page_route import GET, pages
@@ -30,7 +33,7 @@ from app.web.watching import number
 
 router = pages()
 _DAY = timedelta(days=1)
-_FORMS = {"said": said, "b64": lambda data: b64encode(data).decode()}
+_FORMS = {"said": said, "b64": lambda data: b64encode(data).decode(), "on_paper": offered}
 
 
 @router.api_route("/trail", methods=GET)
@@ -128,6 +131,8 @@ async def taken(call: Call, visitor: Visitor, code: str, form: Form) -> Response
     rows = form.one("as") != "bundle"
     start, stop = (number(form.one("from")), number(form.one("to"))) if rows else (None, None)
     asked = Asked(form.one("as"), form.one("request") or None, start or 0, stop)
+    if asked.form == "pdf" and code == visitor.code:
+        return await paper.answered(call, visitor, replace(asked, form="jsonl"))
     export = await take(call.services, visitor, code, asked)
     headers = {"Content-Disposition": f'attachment; filename="{export.filename}"'}
     return StreamingResponse(export.pieces, media_type=export.media_type, headers=headers)

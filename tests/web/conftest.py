@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from tests.actions.worlds import World, another_institution, run_world
-from tests.web.site import Site, app_of, visit
+from tests.web.served import served
+from tests.web.site import Site, visit
 
 OTHER = "01NUL_INST"
 _OTHER = another_institution(OTHER)
@@ -48,12 +46,6 @@ async def site(world: World) -> AsyncIterator[Site]:
 @pytest.fixture
 async def base(world: World, free_port: int) -> AsyncIterator[str]:
     """The address of the pages, served for real."""
-    address = f"http://127.0.0.1:{free_port}"
-    world.services = replace(world.services, base_url=address)
-    config = uvicorn.Config(app_of(world, address), port=free_port, log_level="critical", lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve())
+    async with served(world, free_port) as address:
         await world.enrol()
         yield address
-        server.should_exit = True
