@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pypdf import PdfReader
@@ -49,7 +50,7 @@ async def test_a_report_about_a_request_holds_its_proof_and_its_entries(site: Si
     for words in ("Evidence of request", "Head of Systems", "I approve", "countersign verify", "Nightly fulfilment"):
         assert words in text, words
     assert "Signed for exactly this statement: Yes" in text
-    root = read.trailer["/Root"]
+    root: Any = read.trailer["/Root"]
     assert root["/MarkInfo"]["/Marked"]
     assert root["/StructTreeRoot"]
     assert root["/Lang"] == "en"
