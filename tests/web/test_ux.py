@@ -165,7 +165,7 @@ async def _faults(page: Page, name: str) -> AsyncIterator[str]:
         if width == 1280 or (width == 390 and times(0, 1)):
             for what in await faults(page):
                 yield f"at {width} {what}"
-        if width != 320:
+        if width == 1280 or (width == 390 and times(0, 1)):
             await _photograph(page, f"{name}-{width}")
 
 
