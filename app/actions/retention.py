@@ -2,14 +2,15 @@
 transaction. What the service still needs is never erased (`app/domain/retention.py`); leaves never are.
 
 What is to go is judged under the lock of the log, by a row whose seal holds: a policy changed behind the service's back
-erases nothing.
+erases nothing. And by a clock that was seen to go on for a month: one that jumped years ahead erases nothing before
+people had the time to notice.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.actions.ledger import write
@@ -19,14 +20,21 @@ from app.domain.errors import Unavailable
 from app.domain.events import WORKER, Entry, Event
 from app.domain.institution import Institution
 from app.domain.retention import SUPERSEDED, InForce, kept_until
-from app.domain.times import parse_stamp
-from app.storage import clients, entries, institutions, nodes, requests, retention, webhooks
+from app.domain.times import parse_stamp, stamp
+from app.storage import clients, entries, institutions, nodes, requests, retention, service_meta, webhooks
 from app.storage.database import Transaction
 from app.storage.entries import CHUNK
 from app.storage.leaves import Stored, request_of
 
 BATCH = 800
 """How much one entry tells of at most: a leaf has 65,535 bytes, and a hash takes 74 of them."""
+
+
+SETTLED = timedelta(days=30)
+"""How long the clock has to have gone on without a jump before anything is erased by it."""
+JUMP = timedelta(days=3)
+"""What is longer than this between two looks at the clock is a jump, or the service was down: both begin anew."""
+_SEEN = "clock-seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,8 @@ async def erase_old(services: Services) -> int:
 
     Raises `Unavailable`; where one log is in doubt, after the others had their turn.
     """
+    if not await is_settled(services):
+        return 0
     async with services.database.read() as tx:
         logs = sorted({VENDOR, *await institutions.codes(tx)})
     erased, doubts = 0, []
@@ -56,6 +66,17 @@ async def erase_old(services: Services) -> int:
     if doubts:
         raise doubts[0]
     return erased
+
+
+async def is_settled(services: Services) -> bool:
+    """Look at the clock, and remember it; whether it has gone on for `SETTLED` with no look far from the one before."""
+    async with services.database.begin() as tx:
+        now, seen = await tx.now(), await service_meta.read(tx, _SEEN)
+        since = now
+        if seen is not None and timedelta() <= now - parse_stamp(seen["last"]) <= JUMP:
+            since = parse_stamp(seen["since"])
+        await service_meta.write(tx, _SEEN, {"since": stamp(since), "last": stamp(now)})
+    return now - since >= SETTLED
 
 
 async def _erase_old(services: Services, log: str) -> int:

@@ -8,10 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from app.actions import decisions, doctor, grants, person
-from app.actions.retention import erase_old
+from app.actions.retention import SETTLED, erase_old, is_settled
 from app.domain.errors import Unavailable
 from app.domain.retention import kept_until
-from app.storage import entries, roster, tables
+from app.domain.times import stamp
+from app.storage import entries, roster, service_meta, tables
 from app.storage.leaves import Stored
 from tests.actions.attacks import rewrite
 from tests.actions.worlds import CODE, DEPUTY, HEAD, LIBRARIAN, Configure, World
@@ -45,7 +46,15 @@ async def _digests(world: World) -> frozenset[str]:
         return frozenset(found.scalars())
 
 
+async def _settle(world: World) -> None:
+    """As if the clock had gone on evenly up to now."""
+    now = world.now()
+    async with world.services.database.begin() as tx:
+        await service_meta.write(tx, "clock-seen", {"since": stamp(now - SETTLED), "last": stamp(now)})
+
+
 async def _erase(world: World) -> None:
+    await _settle(world)
     while await erase_old(world.services):
         pass
 
@@ -106,6 +115,7 @@ async def test_nothing_is_erased_twice_or_by_a_row_that_was_changed_behind_the_s
     state = row | {"policy": row["policy"] | {"retention_years": 7}}
     await rewrite(world, tables.institutions, {"code": CODE}, {"state": state})
     world.skip(timedelta(days=8 * 366))
+    await _settle(world)
     with pytest.raises(Unavailable, match="not as the trail tells it"):
         await erase_old(world.services)
     assert not any(each.entry.type.endswith(".erased") for each in (await _told(world)).values())
@@ -135,3 +145,26 @@ def test_the_day_after_a_leap_day_is_not_too_early() -> None:
     assert kept_until(leap, 1) == datetime(2029, 3, 1, 12, tzinfo=UTC)
     assert kept_until(leap, 4) == datetime(2032, 3, 1, 12, tzinfo=UTC)
     assert kept_until(leap.replace(day=28), 1) == datetime(2029, 2, 28, 12, tzinfo=UTC)
+
+
+async def test_a_clock_that_jumped_years_ahead_erases_nothing_before_it_went_on_for_a_month(enrolled: World) -> None:
+    world = enrolled
+    await _story(world)
+    await _settle(world)
+    world.skip(20 * YEAR)
+    before = await _told(world)
+    for _ in range(14):
+        assert await erase_old(world.services) == 0
+        world.skip(timedelta(days=2))
+    assert {index: each.private for index, each in (await _told(world)).items()}.items() >= {
+        (index, each.private) for index, each in before.items()
+    }
+    world.skip(timedelta(days=-20 * 366))  # somebody set it right
+    assert not await is_settled(world.services)
+    world.skip(timedelta(days=4))  # and the service was down for a while
+    assert not await is_settled(world.services)
+    settled = []
+    for _ in range(15):
+        world.skip(timedelta(days=2))
+        settled.append(await is_settled(world.services))
+    assert settled == [False] * 14 + [True]
