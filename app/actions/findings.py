@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.actions.answers import MAX_WORDS
+from app.actions.cursors import open_cursor
 from app.actions.drafting import NOT_APPROVER, may_end
 from app.actions.finding_life import Sight, close_findings, explain_finding, open_findings
 from app.actions.held import hold
@@ -96,10 +97,14 @@ async def of_request(services: Services, visitor: Visitor, request_id: str) -> t
         return tuple([await view_of(tx, row) for row in await findings.about(tx, visitor.code, request_id)])
 
 
-async def page(services: Services, caller: Caller, code: str, limit: int, before: str | None) -> list[FindingView]:
-    """A page of an institution's, newest first, one more than `limit` where there is. Raises `Refused` not-found."""
+async def page(services: Services, caller: Caller, code: str, limit: int, cursor: str | None) -> list[FindingView]:
+    """A page of an institution's, newest first, one more than `limit` where there is.
+
+    Raises `Refused`: not-found, validation for a foreign cursor.
+    """
     if not is_code(code) or not caller.serves(code):
         raise Refused(NOT_FOUND)
+    before = open_cursor(cursor, "fnd")
     async with services.database.read() as tx:
         rows = await findings.page(tx, code, limit + 1, before)
         return [await view_of(tx, row) for row in rows]

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from app.actions import findings
+from app.actions.cursors import cursor_of
 from app.actions.findings import FindingView
 from app.actions.services import Services
 from app.api import answers, schemas
@@ -39,7 +40,7 @@ async def find(
     """What scans, sign-in records and disputes have found, and whether it was explained."""
     found = await findings.page(services, caller, code, query.limit, query.cursor)
     keeps(caller)
-    cursor = found[query.limit - 1].row.id if len(found) > query.limit else None
+    cursor = cursor_of(found[query.limit - 1].row.id) if len(found) > query.limit else None
     listed = answers.Findings(items=[_answer(each) for each in found[: query.limit]], next_cursor=cursor)
     path = router.prefix.format(code=code)
     return Response(

@@ -126,6 +126,22 @@ async def test_the_service_reads_alma_itself(calls: Api) -> None:
         assert KEY not in answer.text
 
 
+async def test_findings_come_in_pages_by_the_cursor_that_was_given_alone(calls: Api) -> None:
+    head = await keeper(calls)
+    users = [{"primary_id": f"x{n}", "full_name": "Ex Libris", "status": {"value": "ACTIVE"}} for n in range(5)]
+    await calls.http.post(SCANS, json={"environment": PLACE, "users": users}, headers=head)
+    path, seen, cursor = SCANS.replace("account-scans", "findings"), set[str](), None
+    for _ in range(3):
+        query = {"limit": "2"} | ({} if cursor is None else {"cursor": cursor})
+        page = (await calls.http.get(path, params=query, headers=head)).json()
+        seen |= {each["id"] for each in page["items"]}
+        cursor = page["next_cursor"]
+    assert (len(seen), cursor) == (6, None)
+    for foreign in ("zzz", "", next(iter(seen))):
+        answer = await calls.http.get(path, params={"cursor": foreign}, headers=head)
+        assert answer.status_code == 422, foreign
+
+
 async def test_a_key_that_was_answered_asks_alma_nothing_again(calls: Api) -> None:
     head = await keeper(calls) | {"Idempotency-Key": "scan-1"}
     async with run_alma(user("exl_impl", "Ex Libris", "Staff")) as alma:

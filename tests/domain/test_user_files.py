@@ -160,6 +160,7 @@ def _users(count: int) -> Iterator[bytes]:
     yield b"]}"
 
 
+@pytest.mark.timeout(1800)  # a million users, each allocation traced
 @pytest.mark.parametrize("source,made", [("csv", _rows), ("json", _users)])
 def test_memory_does_not_grow_with_the_file(source: str, made: object) -> None:
     assert callable(made)
