@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 async def test_the_main_job_gets_through_with_scripts_off(world: World, base: str, browser: Browser) -> None:
+    """U5, U6."""
     filed = await world.file()
     world.provider.email, world.provider.sub = LIBRARIAN, f"sub-of-{LIBRARIAN}"
     context = await browser.new_context(java_script_enabled=False)

@@ -69,6 +69,7 @@ async def test_a_narrowed_answer_says_so_and_can_be_taken_up_again(site: Site) -
 
 
 async def test_a_denial_is_recorded_at_once(site: Site) -> None:
+    """U3, for a denial."""
     filed = await site.world.file()
     site.enter(DEPUTY)
     await site.open(f"/requests/{filed.row.id}")
@@ -94,6 +95,7 @@ async def test_a_question_is_sent_at_once_and_decides_nothing(site: Site) -> Non
 
 
 async def test_a_second_answer_is_told_that_a_colleague_was_first(site: Site) -> None:
+    """U4."""
     world = site.world
     filed = await world.file()
     site.enter(LIBRARIAN)
@@ -121,6 +123,7 @@ async def test_a_draft_that_is_used_twice_records_nothing_new(site: Site) -> Non
 
 
 async def test_an_empty_answer_leads_to_its_fields_and_keeps_what_was_written(site: Site) -> None:
+    """U2."""
     filed = await site.world.file(roles=ROLES)
     site.enter(LIBRARIAN)
     await site.open(f"/requests/{filed.row.id}")
@@ -271,6 +274,7 @@ async def test_a_provider_that_fails_at_the_countersignature_leaves_the_request_
 
 
 async def test_a_provider_that_is_down_lets_the_page_stand_and_says_so_at_the_press(site: Site) -> None:
+    """U14."""
     site.world.provider.evil = Evil("", discovery=lambda _: Response(status_code=503))
     site.world.skip(timedelta(minutes=11))
     await site.open(f"/sign-in/{CODE}")

@@ -104,6 +104,7 @@ async def test_who_approved_may_still_deny_while_another_approval_is_missing(sit
 
 
 async def test_hostile_text_stays_text(site: Site) -> None:
+    """Of requests, in pages."""
     world = site.world
     filed = await world.file(**HOSTILE)
     site.enter(LIBRARIAN)
@@ -123,6 +124,7 @@ async def test_hostile_text_stays_text(site: Site) -> None:
 
 
 async def test_the_statement_stands_byte_for_byte_whatever_is_in_it(site: Site) -> None:
+    """U3."""
     filed = await site.world.file(**HOSTILE)
     draft = await site.world.draft(HEAD, filed.row.id, roles=HOSTILE["roles"])
     site.enter(HEAD)
@@ -189,6 +191,7 @@ async def test_links_of_pages_lead_somewhere(site: Site) -> None:
 
 
 async def test_looking_changes_nothing(site: Site) -> None:
+    """U1."""
     world = site.world
     filed = await world.file()
     site.enter(HEAD)
