@@ -47,9 +47,14 @@ def rows_of(services: Services, exported: Exported) -> AsyncIterator[bytes]:
     return _pieces(services, exported, FORMS["jsonl"])
 
 
+def offers_parquet() -> bool:
+    """Whether this service was set up to make Parquet."""
+    return find_spec("pyarrow") is not None
+
+
 def _view(form: str) -> View:
     """A new view of this form. Raises `Refused` validation."""
-    if form == "parquet" and find_spec("pyarrow") is not None:
+    if form == "parquet" and offers_parquet():
         made: View = import_module("app.audit.parquet").ParquetView()
         return made
     if form == "parquet":

@@ -14,7 +14,7 @@ import orjson
 from starlette.responses import Response, StreamingResponse
 
 from app.actions import evidence, trailview
-from app.actions.derived import take
+from app.actions.derived import offers_parquet, take
 from app.actions.export import Asked
 from app.actions.ledger import NOT_FOUND
 from app.actions.paper import offered
@@ -33,7 +33,7 @@ from app.web.watching import number
 
 router = pages()
 _DAY = timedelta(days=1)
-_FORMS = {"said": said, "b64": lambda data: b64encode(data).decode(), "on_paper": offered}
+_FORMS = {"said": said, "b64": lambda data: b64encode(data).decode(), "on_paper": offered, "parquet": offers_parquet}
 
 
 @router.api_route("/trail", methods=GET)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.actions.checkpoints import verifier_keys
+from app.actions.derived import offers_parquet
 from app.domain.events import CATALOGUE
 from app.storage import entries, witnesses
 from app.storage.entries import LeafFilter
@@ -52,6 +53,7 @@ async def test_an_auditor_sees_every_entry_newest_first_page_by_page(site: Site)
         await world.approve(HEAD, (await world.file()).row.id)
     site.enter(AUDITOR)
     await site.open("/trail")
+    assert ('value="parquet"' in site.text) == offers_parquet()
     seen, pages = _shown(site), 1
     assert len(seen) == 50
     while older := [link for link in judge(site.text).links if "below=" in link]:
