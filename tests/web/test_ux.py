@@ -118,6 +118,7 @@ async def test_every_page_weighs_little_and_runs_no_script_but_where_it_may(gall
 
 @pytest.mark.browser
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 async def test_every_page_in_a_browser(gallery: Gallery, browser: Browser, free_port: int) -> None:
     """U1 (a scanner that runs scripts), U7, U8: axe in both themes, nothing wider than 320, targets, focus."""
     async with served(gallery.world, free_port) as base:
