@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 DEFAULT = "en"
-LANGUAGES: tuple[str, ...] = ("en", "de", "es", "fr", "zh-Hans")
+LANGUAGES: tuple[str, ...] = ("en", "de", "es", "fr", "he", "zh-Hans")
 """What is offered."""
 
 _RIGHT_TO_LEFT = frozenset({"he"})
