@@ -83,12 +83,9 @@ async def gather(book: Ledger, vendor: str, types: tuple[str, ...]) -> Digests |
 
 
 def _with(payload: Any, item: Item, about: str, index: int) -> dict[str, Any]:
-    digest = told.from_data(payload["facts"])
-    assert isinstance(digest, Digest)
-    grown = replace(digest, items=(*digest.items, item)[:MOST], count=digest.count + 1)
     return {
         **payload,
-        "facts": told.to_data(grown),
+        "facts": told.with_item(payload["facts"], item, MOST),
         "index": index,
         "requests": [*payload["requests"], about],
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from app.domain.times import parse_stamp, stamp
@@ -182,6 +183,12 @@ def to_data(facts: Facts) -> dict[str, Any]:
     return {"facts": type(facts).__name__, **_plain(facts)}
 
 
+def with_item(digest: Mapping[str, Any], item: object, most: int) -> dict[str, Any]:
+    """The data of a digest with one notice more, which is counted, and listed while fewer than `most` are."""
+    items = [*digest["items"], _plain(item)] if len(digest["items"]) < most else digest["items"]
+    return {**digest, "items": items, "count": digest["count"] + 1}
+
+
 def from_data(data: Mapping[str, Any]) -> Facts:
     """The facts that `to_data` wrote, also where it knew fewer names that may be left out.
 
@@ -212,8 +219,14 @@ def _made(kind: Any, value: Any) -> Any:
         return tuple(_made(get_args(kind)[0], item) for item in value)
     if isinstance(value, Mapping):
         shape = next(option for option in (kind, *get_args(kind)) if hasattr(option, "__dataclass_fields__"))
-        hints, optional = get_type_hints(shape), {each.name for each in fields(shape) if each.default is not MISSING}
+        hints, optional = _shape_of(shape)
         told = [name for name in hints if name in value or name not in optional]
         return shape(**{name: _made(hints[name], value[name]) for name in told})
     inner = [option for option in get_args(kind) if option is datetime]
     return _made(inner[0], value) if inner else value
+
+
+@cache
+def _shape_of(shape: Any) -> tuple[Mapping[str, Any], frozenset[str]]:
+    """The types of a dataclass's fields by name, and which may be left out."""
+    return get_type_hints(shape), frozenset(each.name for each in fields(shape) if each.default is not MISSING)
