@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from app.actions.held import Held, hold
 from app.actions.ledger import lock, unwrap
-from app.actions.minted import Minted, Subject, sealed
+from app.actions.minted import Basis, Minted, sealed
 from app.actions.minting import Wanted
 from app.actions.requests import hold_served
 from app.actions.services import Services
@@ -54,10 +54,10 @@ async def _mint(held: Held, caller: Caller, jkt: str | None) -> Minted | Refusal
     derived = await book.services.derivations.derive(book.tx, book.code, held.request.id)
     if isinstance(derived, Refusal):
         return derived
-    subject = Subject(book.institution, row, held.request, grant)
-    if not subject.is_derived(book.services.secrets, await grants.of_request(book.tx, row.log, row.id), derived):
+    basis = Basis(book.institution, row, held.request, grant)
+    if not basis.is_derived(book.services.secrets, await grants.of_request(book.tx, row.log, row.id), derived):
         return Refusal("grant-not-derivable", "What the database says is not what the trail gives.")
-    coin = book.services.mint.strike(subject, caller, jkt, book.now)
+    coin = book.services.mint.strike(basis, caller, jkt, book.now)
     if isinstance(coin, Refusal):
         return coin
     await grants.add_token(book.tx, coin.row)

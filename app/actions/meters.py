@@ -23,7 +23,7 @@ TOGETHER = "PROMETHEUS_MULTIPROC_DIR"
 PASS, REFUSED, FAILED = "pass", "refused", "failed"
 
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs; a second series of each, which nothing reads
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives it no types; it is a second series of each, which nothing reads
 
 
 class _Call(NamedTuple):

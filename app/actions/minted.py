@@ -36,7 +36,7 @@ class Minted:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class Basis:
     """What a token is minted from, as the rows have it: an institution, and its request with the grant."""
 
     institution: Institution
@@ -72,9 +72,9 @@ class Mint:
         self._ring = ring
         self._base_url = base_url
 
-    def strike(self, subject: Subject, caller: Caller, jkt: str | None, now: datetime) -> Coin | Refusal:
+    def strike(self, basis: Basis, caller: Caller, jkt: str | None, now: datetime) -> Coin | Refusal:
         """A token for the engineer of a grant that may be used, bound to the key `jkt` where one is named."""
-        institution, request, grant, row = subject.institution, subject.request, subject.grant, subject.row
+        institution, request, grant, row = basis.institution, basis.request, basis.grant, basis.row
         audience = institution.environments[request.environment].audience
         minted = approval.mint(
             self._ring,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from app.actions.minted import Coin, Mint, Minted, Subject
+from app.actions.minted import Basis, Coin, Mint, Minted
 from app.audit.derive import derive, evidence_named
 from app.domain.errors import Refusal
 from app.domain.institution import Institution
@@ -43,7 +43,7 @@ class _Known:
 
     print: bytes
     evidence: dict[str, bytes]
-    subject: Subject
+    basis: Basis
 
 
 class Minting:
@@ -63,11 +63,11 @@ class Minting:
 
     async def _write(self, tx: Transaction, wanted: Sequence[Wanted]) -> list[Minted | None]:
         grounds = await minting.read(tx, list({each.request for each in wanted}))
-        subjects = await self._judge(tx, grounds)
+        bases = await self._judge(tx, grounds)
         struck: dict[str, list[tuple[int, Coin]]] = {}
         for place, each in enumerate(wanted):
-            subject = subjects.get(each.request)
-            coin = None if subject is None else self._strike(subject, grounds[each.request].head.at, each)
+            basis = bases.get(each.request)
+            coin = None if basis is None else self._strike(basis, grounds[each.request].head.at, each)
             if coin is not None:
                 struck.setdefault(coin.row.log, []).append((place, coin))
         heads = {ground.head.log: ground.head for ground in grounds.values()}
@@ -82,27 +82,27 @@ class Minting:
                 answers[place] = coin.minted
         return answers
 
-    def _strike(self, subject: Subject, now: datetime, wanted: Wanted) -> Coin | None:
+    def _strike(self, basis: Basis, now: datetime, wanted: Wanted) -> Coin | None:
         """A token for who may have one now."""
-        request = subject.request
-        good = wanted.caller.serves(subject.row.log) and not due(request, now) and may_mint(request, now)
-        coin = self._mint.strike(subject, wanted.caller, wanted.jkt, now) if good == subject.grant else None
+        request = basis.request
+        good = wanted.caller.serves(basis.row.log) and not due(request, now) and may_mint(request, now)
+        coin = self._mint.strike(basis, wanted.caller, wanted.jkt, now) if good == basis.grant else None
         return None if isinstance(coin, Refusal) else coin
 
-    async def _judge(self, tx: Transaction, grounds: dict[str, Ground]) -> dict[str, Subject]:
+    async def _judge(self, tx: Transaction, grounds: dict[str, Ground]) -> dict[str, Basis]:
         """Those requests under whose grants tokens may be minted, as far as rows and trail go."""
         trusted = {request: ground for request, ground in grounds.items() if await self._is_trusted(ground.head)}
         names = {request: self._evidence_of(request, ground) for request, ground in trusted.items()}
         wanted = [(trusted[request].head.log, name) for request, chosen in names.items() for name in chosen]
         blobs = await minting.evidence(tx, list(dict.fromkeys(wanted)))
-        subjects = {}
+        bases = {}
         for request, ground in trusted.items():
             log = ground.head.log
             evidence = {name: blobs[log, name] for name in names[request] if (log, name) in blobs}
-            subject = self._subject(request, ground, evidence)
-            if subject is not None:
-                subjects[request] = subject
-        return subjects
+            basis = self._basis(request, ground, evidence)
+            if basis is not None:
+                bases[request] = basis
+        return bases
 
     async def _is_trusted(self, head: Head) -> bool:
         return not head.clock_ahead and await judged(self._heads, head.origin, head.size) is None
@@ -113,28 +113,28 @@ class Minting:
             return list(known.evidence)
         return evidence_named(entries.read_grounds(ground.read().entries))
 
-    def _subject(self, request: str, ground: Ground, evidence: dict[str, bytes]) -> Subject | None:
+    def _basis(self, request: str, ground: Ground, evidence: dict[str, bytes]) -> Basis | None:
         known = self._known.get(request)
         if known is None or known.print != ground.print or known.evidence != evidence:
-            subject = self._derived(ground, evidence)
-            if subject is None:
+            basis = self._derived(ground, evidence)
+            if basis is None:
                 return None
-            self._known[request] = known = _Known(ground.print, evidence, subject)
+            self._known[request] = known = _Known(ground.print, evidence, basis)
         self._known.move_to_end(request)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
-        return known.subject
+        return known.basis
 
-    def _derived(self, ground: Ground, evidence: dict[str, bytes]) -> Subject | None:
+    def _derived(self, ground: Ground, evidence: dict[str, bytes]) -> Basis | None:
         """What a ground gives, where rows and trail say the same of a grant."""
         state, row, found, rows = ground.read()
         request = AccessRequest.from_data(row.state)
         if request.grant is None or any(map(entries.names_standing, rows)):
             return None
-        subject = Subject(Institution.from_data(state), row, request, request.grant)
+        basis = Basis(Institution.from_data(state), row, request, request.grant)
         derived = derive(entries.read_grounds(rows), evidence, row.id)
-        good = not isinstance(derived, Refusal) and subject.is_derived(self._mint.secrets, found, derived)
-        return subject if good else None
+        good = not isinstance(derived, Refusal) and basis.is_derived(self._mint.secrets, found, derived)
+        return basis if good else None
 
 
 def _batch(head: Head, coins: Sequence[Coin]) -> Batch:

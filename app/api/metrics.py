@@ -81,7 +81,7 @@ def _counts(services: Services) -> Iterator[Collector]:
         yield services.meters.registry
         yield _Processes([os.getpid()])
     else:
-        yield MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call]  # theirs
+        yield MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call]  # the library gives it no types
         pids = {int(path.stem.rpartition("_")[2]) for path in Path(folder).glob("*.db")}
         yield _Processes(sorted(pid for pid in pids if Path(f"/proc/{pid}").exists()))
 

@@ -166,7 +166,7 @@ def _filled(text: str, values: Values) -> Phrase:
     used = {name: values[name] for name in facts_of(text)}
     phrases = {name: fact(value) if isinstance(value, str) else value for name, value in used.items()}
     marked = text.replace("<code>", _CODE).replace("</code>", "</span>").replace("\n", "<br>")
-    html = Markup(marked).format(**{name: phrase.html for name, phrase in phrases.items() if phrase})  # noqa: S704 our own table; format escapes
+    html = Markup(marked).format(**{name: phrase.html for name, phrase in phrases.items() if phrase})  # noqa: S704 -- our own table; format escapes
     bare = re.sub(r"</?(b|code)>", "", text).replace("\n", ", ")
     return Phrase(html, bare.format(**{name: phrase.text for name, phrase in phrases.items() if phrase}))
 
